@@ -1,0 +1,186 @@
+package cpis
+
+// Answer is how one question ended: exactly one Outcome, whether the local
+// authority was notified, and, for Found alone, the findings.
+//
+// An Answer of Found needs findings with a record; an Answer of NoRecord needs
+// the Spine's own statement (see Rules and Told). Everything else is made by
+// Failed, which can make neither (WRD-RC-15). The zero Answer is
+// OutcomeUnknown.
+type Answer struct {
+	outcome  Outcome
+	notified Notified
+	findings *Findings
+	reason   string
+}
+
+// Failed is the Answer of a question that brought no result. Reason is a short
+// fixed text for the audit log and the operator, never content of a message.
+// Found and NoRecord are not failures; asking for them gives OutcomeUnknown.
+func Failed(o Outcome, reason string) Answer {
+	if o == Found || o == NoRecord || o >= outcomes {
+		o = OutcomeUnknown
+	}
+	return Answer{outcome: o, notified: o.Notified(), reason: reason}
+}
+
+func found(f Findings) Answer {
+	return Answer{outcome: Found, notified: NotifiedYes, findings: &f}
+}
+
+func noRecord(reason string) Answer {
+	return Answer{outcome: NoRecord, notified: NoRecord.Notified(), reason: reason}
+}
+
+// Outcome says how the question ended.
+func (a Answer) Outcome() Outcome { return a.outcome }
+
+// Notified says whether the responsible local authority was told.
+func (a Answer) Notified() Notified { return a.notified }
+
+// Reason is the short fixed text for the operator.
+func (a Answer) Reason() string { return a.reason }
+
+// Findings returns what was found; ok is true for Found alone.
+func (a Answer) Findings() (f Findings, ok bool) {
+	if a.findings == nil {
+		return Findings{}, false
+	}
+	return *a.findings, true
+}
+
+// Withheld replaces an answer that could not be recorded: its content is dropped,
+// what is known of the notification is kept (WRD-AUD-05).
+func (a Answer) Withheld(reason string) Answer {
+	w := Failed(AuditFailedAfter, reason)
+	w.notified = a.notified
+	return w
+}
+
+// Told rebuilds an Answer from what a provider told its client: a response code,
+// the notification state if the provider gave one, and the findings of
+// SMSP-0000. Anything that contradicts itself, or that is not a known code, is
+// an unknown outcome and never a result (WRD-SUP-06).
+func Told(code Code, notified *Notified, f Findings, accesses, records int) Answer {
+	answer := told(code, notified, f, accesses, records)
+	if notified != nil && answer.outcome != Found && answer.outcome != NoRecord {
+		answer.notified = *notified
+	}
+	return answer
+}
+
+func told(code Code, notified *Notified, f Findings, accesses, records int) Answer {
+	empty := len(f.Records) == 0 && len(f.Accesses) == 0 && accesses == 0 && records == 0
+	if code != CodeSuccess && !empty {
+		return Failed(ResponseInvalid, "the code says that there is no content, but there is")
+	}
+	switch code {
+	case CodeSuccess:
+		if len(f.Records) == 0 || len(f.Records) != records || len(f.Accesses) != accesses {
+			return Failed(ResponseInvalid, "the totals do not match the content")
+		}
+		return found(f)
+	case CodeNoRecord:
+		return noRecord("told by the provider")
+	case CodeInputInvalid:
+		return Failed(InputInvalid, "told by the provider")
+	case CodeResponseInvalid:
+		return Failed(ResponseInvalid, "told by the provider")
+	case CodeNotConnected:
+		return Failed(NotSent, "told by the provider")
+	case CodeAuthor:
+		return Failed(toldAuthor(notified), "told by the provider")
+	case CodeSpineError:
+		return Failed(SentNoAnswer, "told by the provider")
+	case CodeInternal:
+		return Failed(toldInternal(notified), "told by the provider")
+	default:
+		return Failed(OutcomeUnknown, "the provider's code is not one that a provider sends")
+	}
+}
+
+func toldAuthor(notified *Notified) Outcome {
+	if notified != nil && *notified != NotifiedNo {
+		return AuthorRejectedBySpine
+	}
+	return AuthorRejected
+}
+
+func toldInternal(notified *Notified) Outcome {
+	if notified != nil && *notified == NotifiedNo {
+		return InternalNotSent
+	}
+	return InternalAfterSent
+}
+
+// State is what a person at the point of care is shown: exactly one of six
+// (DISP-1, WRD-SAF-01).
+type State uint8
+
+const (
+	// ResultNotKnown is the zero value: sent, or possibly sent, without a result.
+	ResultNotKnown State = iota
+	// NotChecked: nothing was asked.
+	NotChecked
+	CurrentPlanFound
+	UnbornPlanFound
+	EndedPlanOnly
+	NoRecordHeld
+)
+
+// String names the state.
+func (s State) String() string {
+	switch s {
+	case NotChecked:
+		return "could not be established"
+	case CurrentPlanFound:
+		return "current plan"
+	case UnbornPlanFound:
+		return "unborn plan"
+	case EndedPlanOnly:
+		return "ended plan only"
+	case NoRecordHeld:
+		return "no record"
+	default:
+		return "outcome unknown"
+	}
+}
+
+// State chooses the state on the civil date today in the United Kingdom. A plan
+// that starts later counts as current, so that it is never played down; a record
+// without any plan that can be read does too.
+func (a Answer) State(today Date) State {
+	switch a.outcome {
+	case Found:
+		return a.findings.state(today)
+	case NoRecord:
+		return NoRecordHeld
+	case InputInvalid, AuthorRejected, AuthorRejectedBySpine, NotSent, InternalNotSent,
+		Refused, AuditFailedBefore, Overloaded, ProviderUnreachable:
+		return NotChecked
+	default:
+		return ResultNotKnown
+	}
+}
+
+func (f Findings) state(today Date) State {
+	state := EndedPlanOnly
+	plans := 0
+	for _, record := range f.Records {
+		for _, plan := range record.Plans {
+			plans++
+			switch {
+			case plan.Type == UnbornChildPlan:
+				if state == EndedPlanOnly {
+					state = UnbornPlanFound
+				}
+			case plan.Status(today) != PlanEnded:
+				state = CurrentPlanFound
+			}
+		}
+	}
+	if plans == 0 {
+		return CurrentPlanFound
+	}
+	return state
+}
