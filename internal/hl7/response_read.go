@@ -1,0 +1,240 @@
+package hl7
+
+import (
+	"strings"
+
+	"github.com/wardsmsp/ward/cpis"
+	"github.com/wardsmsp/ward/internal/xmlstrict"
+)
+
+// ResponseRoot is the local name of the response payload's root element, on both
+// wires.
+const ResponseRoot = "CP-ISNHSQueryResponse"
+
+// ReadResponse reads the SMSP response payload REPC_MT000012GB01 as a client
+// receives it. An error is an *Error; the code is not judged here.
+func ReadResponse(root xmlstrict.Element) (cpis.Code, cpis.Statement, error) {
+	r := &lenientReader{}
+	statement := r.statement(root)
+	value := child(root, "value")
+	if attribute(value, "codeSystem") != cpis.OIDResponseCodes {
+		r.refuse(root, "the response code is missing or of another code system")
+	}
+	return cpis.Code(attribute(value, "code")), statement, r.err
+}
+
+// lenientReader reads what the Spine and other providers send: elements by name
+// in any order, nil and null elements as absent, several accesses in one
+// element. What it cannot read it refuses, and it never drops a record or a plan
+// (WRD-SAF-07, WRD-SPN-10). The first violation sticks.
+type lenientReader struct{ err error }
+
+func (r *lenientReader) refuse(e xmlstrict.Element, rule string) {
+	if r.err == nil {
+		r.err = violation(e, rule)
+	}
+}
+
+// isAbsent reports whether an element stands for nothing.
+func isAbsent(e xmlstrict.Element) bool {
+	if !e.Exists() {
+		return true
+	}
+	null, ok := e.Attribute(instance, "nil")
+	if ok && (null.Value == "true" || null.Value == "1") {
+		return true
+	}
+	_, ok = e.Attribute("", "nullFlavor")
+	return ok
+}
+
+// child is the first child of that name that stands for something.
+func child(e xmlstrict.Element, local string) xmlstrict.Element {
+	for c := range e.Children() {
+		if c.Is(Namespace, local) && !isAbsent(c) {
+			return c
+		}
+	}
+	return xmlstrict.Element{}
+}
+
+func attribute(e xmlstrict.Element, name string) string {
+	a, _ := e.Attribute("", name)
+	return a.Value
+}
+
+// known reads the children of e by name. A child that is not known is refused:
+// it might be the one that matters.
+func (r *lenientReader) known(e xmlstrict.Element, locals ...string) {
+	for c := range e.Children() {
+		expected := false
+		for _, local := range locals {
+			expected = expected || c.Is(Namespace, local)
+		}
+		if !expected {
+			r.refuse(e, "the response has an element that is not known")
+		}
+	}
+}
+
+func (r *lenientReader) statement(root xmlstrict.Element) cpis.Statement {
+	r.known(root, "effectiveTime", "id", "value", "code", "templateId",
+		"pertinentInformation11", "pertinentInformation12", "pertinentInformation13", "pertinentInformation14")
+	var s cpis.Statement
+	s.ID = strings.ToUpper(attribute(child(root, "id"), "root"))
+	s.Time = r.moment(child(root, "effectiveTime"))
+	s.TotalAccesses = total(child(child(root, "pertinentInformation11"), "pertinentTotalReturnedAccessRecords"))
+	s.TotalRecords = total(child(child(root, "pertinentInformation12"), "pertinentTotalReturnedChildRecords"))
+	if !IsUUID(s.ID) {
+		r.refuse(root, "the response has no id")
+	}
+	for information := range root.Children() {
+		switch {
+		case isAbsent(information):
+		case information.Is(Namespace, "pertinentInformation13"):
+			r.known(information, "pertinentCP-ISNHSQuery")
+			for query := range information.Children() {
+				if !isAbsent(query) {
+					s.Accesses = append(s.Accesses, r.access(query))
+				}
+			}
+		case information.Is(Namespace, "pertinentInformation14"):
+			r.known(information, "pertinentCP-ISRecordControlAct")
+			for act := range information.Children() {
+				s.Records = append(s.Records, r.records(act)...)
+			}
+		}
+	}
+	return s
+}
+
+func total(e xmlstrict.Element) *int { return readCount(attribute(child(e, "value"), "value")) }
+
+func (r *lenientReader) moment(e xmlstrict.Element) cpis.Moment {
+	moment, ok := readMoment(attribute(e, "value"))
+	if !ok {
+		r.refuse(e, "a time is missing or not of the form of times")
+	}
+	return moment
+}
+
+// access reads one entry of the history. Elements that are not known are let be
+// here: the national specification is known to have grown one.
+func (r *lenientReader) access(e xmlstrict.Element) cpis.Access {
+	value := child(child(child(e, "queryByParameter"), "person.NHSnumber"), "value")
+	number, err := cpis.ParseNHSNumber(attribute(value, "extension"))
+	if err != nil {
+		r.refuse(e, "an access names no NHS number")
+	}
+	id := strings.ToUpper(attribute(child(e, "id"), "root"))
+	if !IsUUID(id) {
+		r.refuse(e, "an access has no id")
+	}
+	return cpis.Access{
+		ID:     id,
+		Time:   r.moment(child(e, "effectiveTime")),
+		Author: r.author(child(e, "author")),
+		Number: number,
+	}
+}
+
+func (r *lenientReader) author(e xmlstrict.Element) cpis.Author {
+	person := child(e, "COCT_TP145102GB01.AssignedAuthor")
+	system := child(e, "COCT_TP145104GB01.System")
+	switch {
+	case person.Exists() && r.hasTemplate(e, templatePerson):
+		p := cpis.Person{
+			Role:        coded(child(person, "code")),
+			Name:        r.personName(child(child(person, "assignedAuthorPerson"), "name")),
+			Represented: r.organisation(child(person, "representedOrganization")),
+		}
+		for c := range person.Children() {
+			if c.Is(Namespace, "id") && !isAbsent(c) {
+				p.IDs = append(p.IDs, identifier(c))
+			}
+		}
+		return p
+	case system.Exists() && r.hasTemplate(e, templateSystem):
+		s := cpis.System{
+			ASID:        attribute(child(system, "id"), "extension"),
+			Maintaining: r.organisation(child(system, "maintainingOrganization")),
+		}
+		for c := range system.Children() {
+			entity := child(c, "superiorAssignedEntity")
+			if c.Is(Namespace, "indirectAuthority") && entity.Exists() {
+				s.Authorities = append(s.Authorities, cpis.IndirectAuthority{
+					Role: coded(child(entity, "code")),
+					Name: r.personName(child(child(entity, "assignedPerson"), "name")),
+				})
+			}
+		}
+		return s
+	default:
+		r.refuse(e, "an access has no author that can be read")
+		return nil
+	}
+}
+
+// hasTemplate reports whether e's contentId names the template that stands beside
+// it.
+func (r *lenientReader) hasTemplate(e xmlstrict.Element, template string) bool {
+	if contentID(e) != template {
+		r.refuse(e, "a contentId contradicts the template beside it")
+	}
+	return true
+}
+
+func contentID(e xmlstrict.Element) string {
+	for c := range e.Children() {
+		if c.Is(localisation, "contentId") {
+			return strings.TrimSpace(attribute(c, "extension"))
+		}
+	}
+	return ""
+}
+
+func coded(e xmlstrict.Element) cpis.Coded {
+	return cpis.Coded{Code: attribute(e, "code"), System: attribute(e, "codeSystem"), Display: attribute(e, "displayName")}
+}
+
+func identifier(e xmlstrict.Element) cpis.Identifier {
+	return cpis.Identifier{
+		Root:      attribute(e, "root"),
+		Extension: attribute(e, "extension"),
+		Authority: attribute(e, "assigningAuthorityName"),
+	}
+}
+
+func (r *lenientReader) organisation(e xmlstrict.Element) cpis.Organisation {
+	return cpis.Organisation{ID: identifier(child(e, "id")), Name: r.text(child(e, "name"))}
+}
+
+// text reads a text unchanged. One that a comment or CDATA splits is refused.
+func (r *lenientReader) text(e xmlstrict.Element) string {
+	text, form := e.Text()
+	if form&^xmlstrict.HasReference != 0 {
+		r.refuse(e, "a text is interrupted")
+	}
+	return text
+}
+
+func (r *lenientReader) personName(e xmlstrict.Element) cpis.PersonName {
+	name := cpis.PersonName{Use: attribute(e, "use")}
+	for c := range e.Content() {
+		switch {
+		case !c.Element.Exists() && c.Form&^xmlstrict.HasReference != 0:
+			r.refuse(e, "a name is interrupted")
+		case !c.Element.Exists():
+			text := strings.TrimSpace(c.Text)
+			if text != "" {
+				name.Parts = append(name.Parts, cpis.NamePart{Text: text})
+			}
+		case c.Element.Name().Space != Namespace || !isNamePart(c.Element.Name().Local):
+			r.refuse(c.Element, "a name has a part that names do not have")
+		case !isAbsent(c.Element):
+			part := cpis.NamePart{Kind: c.Element.Name().Local, Text: r.text(c.Element)}
+			name.Parts = append(name.Parts, part)
+		}
+	}
+	return name
+}

@@ -1,0 +1,39 @@
+// Package itk is the client-facing wire: the CP-IS query and its answer as SOAP
+// messages around a DistributionEnvelope 2.0, and the faults of the
+// Interoperability Toolkit. Decoding validates: what ReadRequest returns has
+// passed every rule of the table in rules.go.
+package itk
+
+// Namespace is that of the DistributionEnvelope and of ToolkitErrorInfo.
+const Namespace = "urn:nhs-itk:ns:201005"
+
+// Names of the service, the interactions and the profiles.
+const (
+	RequestService      = "urn:nhs-itk:services:201005:sendRecvDistEnvelope"
+	ResponseService     = RequestService + "Response"
+	InteractionKey      = "urn:nhs-itk:ns:201005:interaction"
+	RequestInteraction  = "urn:nhs-itk:interaction:CP-ISNHSQuery-v1-0"
+	ResponseInteraction = "urn:nhs-itk:interaction:SMSP-CP-ISNHSQueryResponse-v1-0"
+	RequestProfile      = "urn:nhs-en:profile:CP-ISNHSQuery-v1-0"
+	ResponseProfile     = "urn:nhs-en:profile:SMSP-CP-ISNHSQueryResponse-v1-0"
+
+	// NotificationKey names Ward's own handling entry that says whether the local
+	// authority was notified: "notified", "none" or "unknown" (WRD-RC-14).
+	NotificationKey = "urn:x-cpis-smsp:notification"
+)
+
+// Prefixes and types of identities and addresses.
+const (
+	IdentityPrefix = "urn:nhs-uk:identity:"
+	AddressPrefix  = "urn:nhs-uk:addressing:"
+	IdentityType   = "2.16.840.1.113883.2.1.3.2.4.18.27"
+	AddressType    = "2.16.840.1.113883.2.1.3.2.4.18.22"
+
+	errorCodeSystem = "2.16.840.1.113883.2.1.3.2.4.17.268"
+)
+
+// Identity is one audit identity: a URI, and its type, an OID.
+type Identity struct {
+	Type string
+	URI  string
+}

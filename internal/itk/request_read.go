@@ -1,0 +1,207 @@
+package itk
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/wardsmsp/ward/cpis"
+	"github.com/wardsmsp/ward/internal/hl7"
+	"github.com/wardsmsp/ward/internal/soap"
+	"github.com/wardsmsp/ward/internal/xmlstrict"
+)
+
+// Expectations are what a request from one client must meet. The client is known
+// from its certificate before a byte of its message is read.
+type Expectations struct {
+	Now             time.Time
+	Skew            time.Duration // tolerance between the clocks
+	MaxLifetime     time.Duration // from Created to Expires
+	To              []string      // addresses of this server
+	Profiles        []string      // request profile ids
+	Interactions    []string      // request interactions
+	Usernames       []string      // of the client
+	AuditIdentities []string      // of the client: each allows itself and what it prefixes at a colon
+	ASID            string        // of the client
+}
+
+// Request is a message that has passed every rule of the table.
+type Request struct {
+	MessageID       string // as received, for wsa:RelatesTo
+	TrackingID      string
+	Username        string
+	AuditIdentities []Identity
+	Sender          string // senderAddress, may be empty
+	Expires         time.Time
+	Signed          bool // a signature was present; it proves nothing here (WRD-MSG-22)
+	Query           cpis.Query
+	// Invalid says why the payload is not a query that can be asked (SMSP-0001,
+	// N34, N35); Query is then empty.
+	Invalid *hl7.Error
+}
+
+// Limits of a client's message.
+func requestLimits(size int) xmlstrict.Limits {
+	return xmlstrict.Limits{Bytes: size, Depth: 48, Elements: 2000, Attributes: 32, Name: 256, Value: 64 << 10}
+}
+
+// ReadRequest reads a request of at most size bytes. soapAction is the HTTP
+// header's value, empty if there was none. The error is always a *Fault; what the
+// message said of itself until then is in the Request, for the audit log only.
+func ReadRequest(doc string, size int, soapAction string, expect Expectations) (Request, error) {
+	tree, err := xmlstrict.Parse(doc, requestLimits(size))
+	if err != nil {
+		return Request{}, malformed(err)
+	}
+	m := collect(tree.Root(), soapAction)
+	for _, rule := range rules {
+		if !rule.holds(m, expect) {
+			return m.claimed(), rule.fault()
+		}
+	}
+	request := m.claimed()
+	request.Query, err = hl7.ReadQuery(m.payloadRoot)
+	var invalid *hl7.Error
+	if errors.As(err, &invalid) {
+		request.Invalid = invalid
+	}
+	return request, nil
+}
+
+func malformed(err error) *Fault {
+	diagnostic := "The message is not well-formed XML of the kind that is accepted."
+	var refused *xmlstrict.Error
+	if errors.As(err, &refused) && refused.TooLarge {
+		diagnostic = "The message is larger or deeper than is accepted."
+	}
+	return &Fault{Code: Client, ErrorCode: InvalidMessage, Text: textInvalid, Diagnostic: diagnostic, Rule: "N29"}
+}
+
+// field is the text of an element that must stand once.
+type field struct {
+	text  string
+	whole bool // has text that nothing interrupts
+	n     int  // how often the element stands
+}
+
+func (f field) once() bool { return f.n == 1 && f.whole }
+
+func fieldOf(e xmlstrict.Element, space, local string) field {
+	child, n := soap.Child(e, space, local)
+	text, whole := soap.Text(child)
+	return field{text: text, whole: whole, n: n}
+}
+
+// message is a request taken apart but not yet judged.
+type message struct {
+	root       xmlstrict.Element
+	envelope   soap.Envelope
+	openErr    error
+	soapAction string
+
+	messageID, action, to field
+	from, replyTo         xmlstrict.Element
+	replies               int
+
+	security, timestamp, usernameToken xmlstrict.Element
+	timestampID                        string
+	created, expires, username         field
+
+	distribution  xmlstrict.Element
+	distributions int
+	header        xmlstrict.Element
+	service       string
+	trackingID    string
+	manifest      xmlstrict.Element
+	items         []xmlstrict.Element
+	payloads      xmlstrict.Element
+	parts         []xmlstrict.Element
+	payloadRoot   xmlstrict.Element
+	identities    []Identity
+	interactions  []string
+	sender        string
+}
+
+func collect(root xmlstrict.Element, soapAction string) *message {
+	m := &message{root: root, soapAction: strings.Trim(strings.TrimSpace(soapAction), `"`)}
+	m.envelope, m.openErr = soap.Open(root)
+	m.collectHeader(m.envelope.Header)
+	m.distribution, m.distributions = soap.Child(m.envelope.Body, Namespace, "DistributionEnvelope")
+	m.header, _ = soap.Child(m.distribution, Namespace, "header")
+	m.service = attribute(m.header, "service")
+	m.trackingID = attribute(m.header, "trackingid")
+	m.manifest, _ = soap.Child(m.header, Namespace, "manifest")
+	m.items = children(m.manifest, "manifestitem")
+	m.payloads, _ = soap.Child(m.distribution, Namespace, "payloads")
+	m.parts = children(m.payloads, "payload")
+	if len(m.parts) > 0 {
+		for e := range m.parts[0].Children() {
+			m.payloadRoot = e
+			break
+		}
+	}
+	m.collectParties()
+	return m
+}
+
+func (m *message) collectHeader(header xmlstrict.Element) {
+	m.messageID = fieldOf(header, soap.Addressing, "MessageID")
+	m.action = fieldOf(header, soap.Addressing, "Action")
+	m.to = fieldOf(header, soap.Addressing, "To")
+	m.from, _ = soap.Child(header, soap.Addressing, "From")
+	m.replyTo, m.replies = soap.Child(header, soap.Addressing, "ReplyTo")
+	m.security, _ = soap.Child(header, soap.Security, "Security")
+	m.timestamp, _ = soap.Child(m.security, soap.Utility, "Timestamp")
+	id, _ := m.timestamp.Attribute(soap.Utility, "Id")
+	m.timestampID = id.Value
+	m.created = fieldOf(m.timestamp, soap.Utility, "Created")
+	m.expires = fieldOf(m.timestamp, soap.Utility, "Expires")
+	m.usernameToken, _ = soap.Child(m.security, soap.Security, "UsernameToken")
+	m.username = fieldOf(m.usernameToken, soap.Security, "Username")
+}
+
+func (m *message) collectParties() {
+	audit, _ := soap.Child(m.header, Namespace, "auditIdentity")
+	for _, id := range children(audit, "id") {
+		identity := Identity{Type: attribute(id, "type"), URI: strings.TrimSpace(attribute(id, "uri"))}
+		m.identities = append(m.identities, identity)
+	}
+	sender, _ := soap.Child(m.header, Namespace, "senderAddress")
+	m.sender = strings.TrimSpace(attribute(sender, "uri"))
+	handling, _ := soap.Child(m.header, Namespace, "handlingSpecification")
+	for _, spec := range children(handling, "spec") {
+		if attribute(spec, "key") == InteractionKey {
+			m.interactions = append(m.interactions, attribute(spec, "value"))
+		}
+	}
+}
+
+// claimed is what the message says of itself.
+func (m *message) claimed() Request {
+	expires, _ := soap.ParseTime(m.expires.text)
+	signature, signed := soap.Child(m.security, "http://www.w3.org/2000/09/xmldsig#", "Signature")
+	return Request{
+		MessageID:       m.messageID.text,
+		TrackingID:      m.trackingID,
+		Username:        m.username.text,
+		AuditIdentities: m.identities,
+		Sender:          m.sender,
+		Expires:         expires,
+		Signed:          signature.Exists() && signed > 0,
+	}
+}
+
+func attribute(e xmlstrict.Element, name string) string {
+	a, _ := e.Attribute("", name)
+	return a.Value
+}
+
+func children(e xmlstrict.Element, local string) []xmlstrict.Element {
+	var found []xmlstrict.Element
+	for c := range e.Children() {
+		if c.Is(Namespace, local) {
+			found = append(found, c)
+		}
+	}
+	return found
+}

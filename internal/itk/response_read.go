@@ -1,0 +1,117 @@
+package itk
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/wardsmsp/ward/cpis"
+	"github.com/wardsmsp/ward/internal/hl7"
+	"github.com/wardsmsp/ward/internal/soap"
+	"github.com/wardsmsp/ward/internal/xmlstrict"
+)
+
+// ErrNotAnAnswer means that what a provider sent is neither an answer nor a
+// fault.
+var ErrNotAnAnswer = errors.New("what the provider sent is neither an answer nor a fault")
+
+// ProviderFault is a SOAP fault as a client received it.
+type ProviderFault struct {
+	Code      string // local part of the fault code
+	ErrorCode int    // of ToolkitErrorInfo, 0 if there was none
+	ErrorID   string
+	Text      string
+	Diagnosis string
+}
+
+// Error implements error.
+func (f *ProviderFault) Error() string {
+	return "the provider answered with a SOAP fault, code " + strconv.Itoa(f.ErrorCode) + ": " + f.Text
+}
+
+// Reply is an answer as a client received it. It is not yet judged.
+type Reply struct {
+	RelatesTo string // empty if not given
+	Code      cpis.Code
+	Notified  *cpis.Notified // nil if the provider does not say
+	Statement cpis.Statement
+}
+
+// ReadReply reads what a provider sent, a DistributionEnvelope inside SOAP or a
+// fault. The error is a *ProviderFault, or ErrNotAnAnswer joined with a cause.
+func ReadReply(doc string, size int) (Reply, error) {
+	limits := xmlstrict.Limits{Bytes: size, Depth: 64, Elements: 100_000, Attributes: 64, Name: 256, Value: 64 << 10}
+	tree, err := xmlstrict.Parse(doc, limits)
+	if err != nil {
+		return Reply{}, errors.Join(ErrNotAnAnswer, err)
+	}
+	envelope, err := soap.Open(tree.Root())
+	if err != nil {
+		return Reply{}, errors.Join(ErrNotAnAnswer, err)
+	}
+	fault, faults := soap.Child(envelope.Body, soap.Namespace, "Fault")
+	if faults > 0 {
+		return Reply{}, readFault(fault)
+	}
+	relates := fieldOf(envelope.Header, soap.Addressing, "RelatesTo")
+	body, _ := soap.Child(envelope.Body, Namespace, "DistributionEnvelope")
+	reply, err := ReadResponseEnvelope(body)
+	reply.RelatesTo = relates.text
+	return reply, err
+}
+
+// ReadResponseEnvelope reads the DistributionEnvelope of an answer.
+func ReadResponseEnvelope(distribution xmlstrict.Element) (Reply, error) {
+	header, headers := soap.Child(distribution, Namespace, "header")
+	payloads, _ := soap.Child(distribution, Namespace, "payloads")
+	payload, n := soap.Child(payloads, Namespace, "payload")
+	root, elements := countChildren(payload)
+	if headers != 1 || n != 1 || elements != 1 || !root.Is(hl7.Namespace, hl7.ResponseRoot) ||
+		attribute(header, "service") != ResponseService {
+		return Reply{}, ErrNotAnAnswer
+	}
+	code, statement, err := hl7.ReadResponse(root)
+	if err != nil {
+		return Reply{}, errors.Join(ErrNotAnAnswer, err)
+	}
+	return Reply{Code: code, Statement: statement, Notified: notificationOf(header)}, nil
+}
+
+func notificationOf(header xmlstrict.Element) *cpis.Notified {
+	handling, _ := soap.Child(header, Namespace, "handlingSpecification")
+	specs := children(handling, "spec")
+	i := slices.IndexFunc(specs, func(s xmlstrict.Element) bool { return attribute(s, "key") == NotificationKey })
+	if i < 0 {
+		return nil
+	}
+	for _, notified := range []cpis.Notified{cpis.NotifiedYes, cpis.NotifiedNo} {
+		if attribute(specs[i], "value") == notificationValue(notified) {
+			return &notified
+		}
+	}
+	maybe := cpis.NotifiedMaybe
+	return &maybe
+}
+
+func readFault(fault xmlstrict.Element) *ProviderFault {
+	code, _ := soap.Child(fault, "", "faultcode")
+	words, _ := soap.Child(fault, "", "faultstring")
+	detail, _ := soap.Child(fault, "", "detail")
+	info, _ := soap.Child(detail, Namespace, "ToolkitErrorInfo")
+	name, _ := soap.Text(code)
+	f := &ProviderFault{
+		Code:      name[strings.IndexByte(name, ':')+1:],
+		ErrorID:   fieldOf(info, Namespace, "ErrorID").text,
+		Text:      fieldOf(info, Namespace, "ErrorText").text,
+		Diagnosis: fieldOf(info, Namespace, "ErrorDiagnosticText").text,
+	}
+	if f.Text == "" {
+		f.Text, _ = soap.Text(words)
+	}
+	number, err := strconv.Atoi(fieldOf(info, Namespace, "ErrorCode").text)
+	if err == nil {
+		f.ErrorCode = number
+	}
+	return f
+}
