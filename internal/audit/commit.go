@@ -1,0 +1,316 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+)
+
+// pending is an entry on its way into the log.
+type pending struct {
+	kind        Kind
+	correlation string
+	tail        []byte
+	owner       atomic.Int32 // who decides about it: the queue, the caller or the writing goroutine
+
+	done chan struct{} // closed when seq and err are set
+	seq  int64
+	err  error
+}
+
+const (
+	queued int32 = iota
+	abandoned
+	taken
+)
+
+func newPending(e Entry) *pending {
+	return &pending{
+		kind:        e.Kind,
+		correlation: e.Correlation,
+		tail:        encodeTail(e),
+		done:        make(chan struct{}),
+	}
+}
+
+// abandon reports whether the entry will certainly not be written.
+func (p *pending) abandon() bool { return p.owner.CompareAndSwap(queued, abandoned) }
+func (p *pending) take() bool    { return p.owner.CompareAndSwap(queued, taken) }
+
+func (p *pending) settle(seq int64, err error) {
+	p.seq, p.err = seq, err
+	close(p.done)
+}
+
+// run is the goroutine that writes. It ends when the queue is closed and empty.
+func (l *Log) run() {
+	defer close(l.written)
+	var retry <-chan time.Time // set while the last commit failed
+	expected := 1
+	for {
+		var group []*pending
+		select {
+		case p, ok := <-l.queue:
+			if !ok {
+				return
+			}
+			group = l.collect(p, expected)
+			if len(group) == 0 {
+				continue
+			}
+			expected = len(group)
+		case <-retry:
+		}
+		err := l.write(l.ctx, group)
+		retry = nil
+		if err != nil {
+			retry = time.After(l.options.RetryEvery)
+		}
+	}
+}
+
+// collect gathers a group that begins with first: what waits already, and what
+// comes within MaxWait as long as the group is smaller than the last one was.
+// So a lone appender never waits, and many share a commit.
+func (l *Log) collect(first *pending, expected int) []*pending {
+	var group []*pending
+	if first.take() {
+		group = append(group, first)
+	}
+	var timeout <-chan time.Time
+	for len(group) < l.options.MaxGroup {
+		var p *pending
+		var ok bool
+		select {
+		case p, ok = <-l.queue:
+		default:
+			if len(group) == 0 || len(group) >= expected {
+				return group
+			}
+			if timeout == nil {
+				timer := time.NewTimer(l.options.MaxWait)
+				defer timer.Stop()
+				timeout = timer.C
+			}
+			select {
+			case p, ok = <-l.queue:
+			case <-timeout:
+				return group
+			}
+		}
+		if !ok {
+			return group
+		}
+		if p.take() {
+			group = append(group, p)
+		}
+	}
+	return group
+}
+
+// write commits a group, which may be empty, and settles its entries.
+func (l *Log) write(ctx context.Context, group []*pending) error {
+	base, err := l.commit(ctx, group)
+	was := l.Healthy()
+	if err != nil {
+		l.state = nil
+		l.failure.Store(&err)
+		if was == nil {
+			l.options.Logger.Error("audit: the log cannot be written", "error", err, "entries", len(group))
+		}
+	} else {
+		l.failure.Store(nil)
+		if was != nil {
+			l.options.Logger.Info("audit: the log can be written again", "entries", base)
+		}
+	}
+	for i, p := range group {
+		p.settle(base+int64(i), err)
+	}
+	return err
+}
+
+// maxMoves is how often one commit begins again because another writer of the
+// same store was faster.
+const maxMoves = 16
+
+// commit commits a group and returns the sequence number of its first entry.
+// After a failure, which may have left the group in the store or not, the next
+// commit first reads what the store holds.
+func (l *Log) commit(ctx context.Context, group []*pending) (base int64, err error) {
+	for range maxMoves {
+		if l.state == nil {
+			l.state, err = l.read(ctx)
+			if err != nil {
+				return 0, err
+			}
+		}
+		base = l.state.edge.size
+		err = l.commitOnce(ctx, group)
+		if err == nil {
+			return base, nil
+		}
+		l.state = nil
+		if !errors.Is(err, ErrMoved) {
+			return 0, err
+		}
+	}
+	return 0, err
+}
+
+// commitOnce adds a group to the state and to the store. On an error the state
+// is no longer that of the store.
+func (l *Log) commitOnce(ctx context.Context, group []*pending) error {
+	s := l.state
+	g := Group{Base: s.edge.size, Rows: make([]Row, len(group))}
+	for i, p := range group {
+		seq := s.edge.size
+		leaf := appendLeaf(make([]byte, 0, len(leafPrefix)+len(p.tail)+19), seq, p.tail)
+		hashes, err := s.edge.add(leaf)
+		if err != nil {
+			return err
+		}
+		g.Rows[i] = Row{Seq: seq, Leaf: leaf, Hashes: hashes}
+		switch {
+		case p.kind == Intent:
+			g.Opened = append(g.Opened, seq)
+			s.open[p.correlation] = append(s.open[p.correlation], seq)
+		case p.kind.closes():
+			g.Closed = append(g.Closed, s.open[p.correlation]...)
+			delete(s.open, p.correlation)
+		}
+	}
+	root, err := s.edge.root()
+	if err != nil {
+		return err
+	}
+	c := Checkpoint{Origin: l.options.Origin, Size: s.edge.size, Root: root}
+	g.Checkpoint, err = c.sign(l.options.Signer)
+	if err != nil {
+		return err
+	}
+	err = l.options.Store.Commit(ctx, g)
+	if err != nil {
+		return err
+	}
+	l.durable.Store(&signed{note: g.Checkpoint, size: c.Size})
+	return nil
+}
+
+// state is what appending needs to know of a store.
+type state struct {
+	edge edge
+	open map[string][]int64 // open intents by correlation
+}
+
+// read reads the state of the store and refuses a doubtful one.
+func (l *Log) read(ctx context.Context) (*state, error) {
+	head, err := l.options.Store.Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &state{open: make(map[string][]int64)}
+	if head.Size == 0 && head.Checkpoint == nil && len(head.Open) == 0 {
+		return s, nil
+	}
+	c, err := OpenCheckpoint(head.Checkpoint, l.known, l.options.Origin)
+	if err != nil {
+		return nil, fmt.Errorf("the store: %w", err)
+	}
+	if c.Size != head.Size {
+		return nil, fmt.Errorf("audit: the store holds %d entries but its checkpoint covers %d", head.Size, c.Size)
+	}
+	s.edge, err = readEdge(ctx, l.options.Store, head.Size)
+	if err != nil {
+		return nil, err
+	}
+	root, err := s.edge.root()
+	if err != nil {
+		return nil, err
+	}
+	if root != c.Root {
+		return nil, fmt.Errorf("audit: the stored tree of %d entries has another root than its checkpoint", head.Size)
+	}
+	for _, seq := range head.Open {
+		e, err := readIntent(ctx, l.options.Store, seq)
+		if err != nil {
+			return nil, err
+		}
+		s.open[e.Correlation] = append(s.open[e.Correlation], seq)
+	}
+	return s, nil
+}
+
+func readIntent(ctx context.Context, store Reader, seq int64) (Entry, error) {
+	row, err := readRow(ctx, store, seq)
+	if err != nil {
+		return Entry{}, err
+	}
+	e, err := parseRow(row)
+	if err != nil {
+		return Entry{}, err
+	}
+	if e.Kind != Intent {
+		return Entry{}, &Mismatch{First: seq, Last: seq, Reason: "is in the list of open intents but is not an intent"}
+	}
+	return e, nil
+}
+
+// parseRow reads a row's leaf, which must be that of its place.
+func parseRow(row Row) (Entry, error) {
+	seq, e, err := ParseLeaf(row.Leaf)
+	if err != nil {
+		return Entry{}, &Mismatch{First: row.Seq, Last: row.Seq, Reason: "cannot be read: " + err.Error()}
+	}
+	if seq != row.Seq {
+		return Entry{}, &Mismatch{First: row.Seq, Last: row.Seq, Reason: fmt.Sprintf("holds the sequence number %d", seq)}
+	}
+	return e, nil
+}
+
+// exportNow exports the newest checkpoint if it is newer than the last exported.
+func (l *Log) exportNow() error {
+	l.exporting.Lock()
+	defer l.exporting.Unlock()
+	c := l.durable.Load()
+	if !l.export.Time.IsZero() && l.export.Err == nil && c.size == l.export.Size {
+		return nil
+	}
+	now := l.options.Now()
+	err := export(l.options.Checkpoints, c.note, c.size, now, l.options.CheckpointKeep)
+	l.export.Err = err
+	if err == nil {
+		l.export.Size, l.export.Time = c.size, now
+	}
+	return err
+}
+
+// Exported says how the export of checkpoints stands. A failed export does not
+// stop the log, and is tried again after CheckpointEvery.
+func (l *Log) Exported() Export {
+	l.exporting.Lock()
+	defer l.exporting.Unlock()
+	return l.export
+}
+
+func (l *Log) exportLoop() {
+	defer close(l.stopped)
+	if l.options.Checkpoints == "" {
+		return
+	}
+	ticker := time.NewTicker(l.options.CheckpointEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			err := l.exportNow()
+			if err != nil {
+				l.options.Logger.Error("audit: a checkpoint was not exported", "error", err)
+			}
+		case <-l.stop:
+			return
+		}
+	}
+}

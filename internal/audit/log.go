@@ -1,0 +1,333 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+)
+
+var (
+	// ErrBusy is returned by Append when MaxQueue entries already wait.
+	ErrBusy = errors.New("audit: too many entries wait to be written")
+	// ErrClosed is returned by Append once Close was called.
+	ErrClosed = errors.New("audit: the log is closed")
+)
+
+// Options say how a log is kept. Store and Signer are required; zero values of
+// the others mean the defaults given.
+type Options struct {
+	Store  Store
+	Signer note.Signer // signs the checkpoints; Ed25519
+	Origin string      // names the log in its checkpoints; the signer's name
+
+	MaxGroup int           // entries in one commit; 256
+	MaxWait  time.Duration // how long to wait for as many entries as came last time; 1 ms
+	MaxQueue int           // entries that may wait for a commit; 4096
+
+	// Checkpoints is an existing directory outside the store, at best on
+	// another machine, to which checkpoints are exported; "" for none.
+	Checkpoints     string
+	CheckpointEvery time.Duration // how often, if anything was added; 1 minute
+	CheckpointKeep  int           // how many of the history; 1024
+
+	RetryEvery time.Duration    // how often a failed commit is tried again when nothing is appended; 1 s
+	Now        func() time.Time // names exported files; time.Now
+	Logger     *slog.Logger     // slog.Default()
+}
+
+func (o *Options) complete() error {
+	if o.Store == nil || o.Signer == nil {
+		return errors.New("audit: a log needs a store and a signer")
+	}
+	if o.Origin == "" {
+		o.Origin = o.Signer.Name()
+	}
+	o.MaxGroup = positive(o.MaxGroup, 256)
+	o.MaxWait = positive(o.MaxWait, time.Millisecond)
+	o.MaxQueue = positive(o.MaxQueue, 4096)
+	o.CheckpointEvery = positive(o.CheckpointEvery, time.Minute)
+	o.CheckpointKeep = positive(o.CheckpointKeep, 1024)
+	o.RetryEvery = positive(o.RetryEvery, time.Second)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return nil
+}
+
+func positive[T int | time.Duration](v, otherwise T) T {
+	if v > 0 {
+		return v
+	}
+	return otherwise
+}
+
+// Log is an open audit log. Its methods may be called by several goroutines.
+type Log struct {
+	options Options
+	known   note.Verifiers
+	queue   chan *pending
+	failure atomic.Pointer[error]  // why the last commit failed
+	durable atomic.Pointer[signed] // the newest checkpoint
+	state   *state                 // of the store; nil when in doubt; of the writing goroutine
+	ctx     context.Context        // ends what the writing goroutine does
+	cancel  context.CancelFunc
+	written chan struct{} // closed when the writing goroutine has ended
+
+	mu     sync.RWMutex // held to add to the queue, held alone to close it
+	closed bool
+
+	exporting sync.Mutex
+	export    Export
+	stop      chan struct{} // ends the exporting goroutine
+	stopped   chan struct{}
+}
+
+// signed is a signed checkpoint and the number of entries that it covers.
+type signed struct {
+	note []byte
+	size int64
+}
+
+// Export says how the export of checkpoints stands.
+type Export struct {
+	Size int64     // entries covered by the newest exported checkpoint
+	Time time.Time // when it was exported; zero if none was
+	Err  error     // why the last attempt failed, nil if it did not
+}
+
+// Open opens a log. An empty store becomes a new log. A store in a doubtful
+// state is refused: when its checkpoint was not signed by the Signer, does not
+// cover exactly the stored entries or has another root than they do, and when a
+// checkpoint in the Checkpoints directory is not signed, is newer than the
+// store, or is of other entries. Open reads only the edge of the tree; [Verify]
+// reads everything.
+//
+// The caller closes the store, after the log.
+func Open(ctx context.Context, options Options) (*Log, error) {
+	err := options.complete()
+	if err != nil {
+		return nil, err
+	}
+	l := &Log{
+		options: options,
+		known:   note.VerifierList(own{options.Signer}),
+		queue:   make(chan *pending, options.MaxQueue),
+		written: make(chan struct{}),
+		stop:    make(chan struct{}),
+		stopped: make(chan struct{}),
+	}
+	var newest *exported
+	if options.Checkpoints != "" {
+		// Read before the store, which must then be at least as new.
+		all, err := readExported(options.Checkpoints, l.known, options.Origin)
+		if err != nil {
+			return nil, err
+		}
+		if len(all) > 0 {
+			newest = &all[len(all)-1]
+		}
+	}
+	l.state, err = l.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if newest != nil {
+		err := l.compare(ctx, newest)
+		if err != nil {
+			return nil, err
+		}
+	} else if options.Checkpoints != "" && l.state.edge.size > 0 {
+		options.Logger.Warn("audit: no exported checkpoint to compare the log with", "entries", l.state.edge.size)
+	}
+	// Shows that the store can be written, and signs the empty tree of a new log.
+	err = l.write(ctx, nil)
+	if err != nil {
+		return nil, fmt.Errorf("audit: the store cannot be written: %w", err)
+	}
+	if options.Checkpoints != "" {
+		err := l.exportNow()
+		if err != nil {
+			return nil, err
+		}
+	}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	go l.run()
+	go l.exportLoop()
+	return l, nil
+}
+
+// compare refuses a store that does not begin with the exported entries.
+func (l *Log) compare(ctx context.Context, newest *exported) error {
+	size := l.state.edge.size
+	if newest.Size > size {
+		return fmt.Errorf("audit: the exported checkpoint %s covers %d entries but the store holds %d: "+
+			"the store was cut short or replaced by an older copy", newest.file, newest.Size, size)
+	}
+	e, err := readEdge(ctx, l.options.Store, newest.Size)
+	if err != nil {
+		return err
+	}
+	root, err := e.root()
+	if err != nil {
+		return err
+	}
+	if root != newest.Root {
+		return fmt.Errorf("audit: the store's first %d entries are not those of the exported checkpoint %s", newest.Size, newest.file)
+	}
+	return nil
+}
+
+// Append adds an entry and returns its sequence number, which counts from 0,
+// once the entry is durable.
+//
+// After an error the entry must be taken as not recorded, although it may be in
+// the log: when the commit failed in a way that leaves its end open, or when
+// ctx ended after the commit began. An entry that ctx ended before that is not
+// written. A full queue is an error at once, ErrBusy. Values that are too long
+// or not UTF-8 are altered to fit (see Entry.Altered), never refused.
+func (l *Log) Append(ctx context.Context, e Entry) (seq int64, err error) {
+	err = e.check()
+	if err != nil {
+		return 0, err
+	}
+	err = ctx.Err()
+	if err != nil {
+		return 0, fmt.Errorf("audit: the entry was not recorded: %w", err)
+	}
+	p := newPending(e)
+	err = l.enqueue(p)
+	if err != nil {
+		return 0, err
+	}
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+		if p.abandon() {
+			return 0, fmt.Errorf("audit: the entry was not recorded: %w", ctx.Err())
+		}
+		select {
+		case <-p.done: // it is decided after all
+		default:
+			return 0, fmt.Errorf("audit: whether the entry was recorded is not known: %w", ctx.Err())
+		}
+	}
+	if p.err != nil {
+		return 0, fmt.Errorf("audit: the entry was not recorded: %w", p.err)
+	}
+	return p.seq, nil
+}
+
+func (l *Log) enqueue(p *pending) error {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if l.closed {
+		return ErrClosed
+	}
+	select {
+	case l.queue <- p:
+		return nil
+	default:
+		return ErrBusy
+	}
+}
+
+// Healthy returns nil, or why the last commit failed. While there is a failure
+// the log tries again by itself, so that it recovers without traffic.
+func (l *Log) Healthy() error {
+	err := l.failure.Load()
+	if err == nil {
+		return nil
+	}
+	return *err
+}
+
+// Size returns the number of durable entries of this log.
+func (l *Log) Size() int64 { return l.durable.Load().size }
+
+// OpenIntents returns the intents without an outcome, oldest first, in time
+// proportional to their number. After a restart these are the questions whose
+// outcome is unknown (WRD-AUD-05); recording a Recovered entry with the same
+// correlation closes them.
+func (l *Log) OpenIntents(ctx context.Context) ([]Entry, error) {
+	head, err := l.options.Store.Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var open []Entry
+	for _, seq := range head.Open {
+		e, err := readIntent(ctx, l.options.Store, seq)
+		if err != nil {
+			return nil, err
+		}
+		open = append(open, e)
+	}
+	return open, nil
+}
+
+// Record is an entry of the log with its place and its hashed bytes.
+type Record struct {
+	Seq   int64
+	Leaf  []byte
+	Entry Entry
+}
+
+// Entries returns the durable entries with from <= seq < to. It ends at the
+// first error. It checks the form of each leaf but not the tree.
+func (l *Log) Entries(ctx context.Context, from, to int64) iter.Seq2[Record, error] {
+	return Entries(ctx, l.options.Store, from, to)
+}
+
+// Entries returns the entries of a store with from <= seq < to, as Log.Entries.
+func Entries(ctx context.Context, store Reader, from, to int64) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		for row, err := range rows(ctx, store, from, to) {
+			var e Entry
+			if err == nil {
+				e, err = parseRow(row)
+			}
+			if !yield(Record{row.Seq, row.Leaf, e}, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Close stops taking entries, writes those that wait, exports a last checkpoint
+// and ends the log's goroutines. If ctx ends first the entries that still wait
+// fail. Only the first call does anything.
+func (l *Log) Close(ctx context.Context) error {
+	l.mu.Lock()
+	first := !l.closed
+	l.closed = true
+	if first {
+		close(l.queue)
+		close(l.stop)
+	}
+	l.mu.Unlock()
+	if !first {
+		return nil
+	}
+	defer l.cancel()
+	select {
+	case <-l.written:
+	case <-ctx.Done():
+		l.cancel()
+		return fmt.Errorf("audit: the log was not closed in order: %w", ctx.Err())
+	}
+	<-l.stopped
+	err := l.Healthy()
+	if l.options.Checkpoints != "" {
+		err = errors.Join(err, l.exportNow())
+	}
+	return err
+}
