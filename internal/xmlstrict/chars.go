@@ -11,7 +11,7 @@ const (
 	textStop                    // needs a closer look in text
 	valueStop                   // needs a closer look in an attribute value
 	plainStop                   // needs a closer look in comments and CDATA sections
-	uriByte                     // unreserved and sub-delims of RFC 3986
+	uriByte                     // in a URI, brackets and percent excluded
 	escaped                     // needs a closer look when written
 )
 
@@ -32,7 +32,10 @@ func classify() (table [256]uint8) {
 	set("<&\"'\t\r\n\xEF", valueStop)
 	set("\xEF", plainStop)
 	set("<>&\"\t\r\n", escaped)
-	set(letters+digits+"-._~!$&'()*+,;=", uriByte)
+	for c := utf8.RuneSelf; c < len(table); c++ {
+		table[c] |= escaped
+	}
+	set(letters+digits+"-._~!$&'()*+,;=:@/?#", uriByte)
 	for c := range byte(' ') {
 		if c != '\t' && c != '\n' && c != '\r' {
 			table[c] |= textStop | valueStop | plainStop | escaped

@@ -8,23 +8,26 @@ const (
 )
 
 // binding gives a prefix its namespace; the default namespace has prefix "".
-type binding struct{ prefix, uri string }
+type binding struct {
+	prefix string
+	space  int32 // index in Document.namespaces
+}
 
 // maxBindings bounds the namespace declarations in scope at any one place,
 // since resolving a prefix looks through all of them.
 const maxBindings = 256
 
-// resolve returns the namespace of a prefix.
-func (p *parser) resolve(prefix string) (uri string, ok bool) {
+// resolve returns the index of the namespace that a prefix stands for.
+func (p *parser) resolve(prefix string) (space int32, ok bool) {
 	for i := len(p.bindings) - 1; i >= 0; i-- {
 		if p.bindings[i].prefix == prefix {
-			return p.bindings[i].uri, true
+			return p.bindings[i].space, true
 		}
 	}
 	if prefix == "xml" {
-		return xmlNamespace, true
+		return xmlNamespaceIndex, true
 	}
-	return "", prefix == ""
+	return noNamespace, prefix == ""
 }
 
 // bind records the namespace declaration at offset. The declarations of the
@@ -49,15 +52,22 @@ func (p *parser) bind(outer, offset int, prefix, uri string) *Error {
 			return p.refuse(offset, reasonDuplicate)
 		}
 	}
-	p.bindings = append(p.bindings, binding{prefix, uri})
+	p.bindings = append(p.bindings, binding{prefix, int32(len(p.tree.namespaces))})
+	p.tree.namespaces = append(p.tree.namespaces, uri)
 	return nil
 }
 
 // isURIReference reports whether s is a URI reference as in RFC 3986, save
 // that the host is not an IP address in brackets.
 func isURIReference(s string) bool {
+	if !hasURICharacters(s) {
+		return false
+	}
 	s, fragment, _ := strings.Cut(s, "#")
-	s, query, _ := strings.Cut(s, "?")
+	if strings.IndexByte(fragment, '#') >= 0 {
+		return false
+	}
+	s, _, _ = strings.Cut(s, "?")
 	colon := strings.IndexByte(s, ':')
 	slash := strings.IndexByte(s, '/')
 	if colon >= 0 && (slash < 0 || colon < slash) {
@@ -66,19 +76,12 @@ func isURIReference(s string) bool {
 		}
 		s = s[colon+1:]
 	}
-	rest, ok := strings.CutPrefix(s, "//")
+	authority, ok := strings.CutPrefix(s, "//")
 	if ok {
-		authority := rest
-		s = ""
-		slash = strings.IndexByte(rest, '/')
-		if slash >= 0 {
-			authority, s = rest[:slash], rest[slash:]
-		}
-		if !isAuthority(authority) {
-			return false
-		}
+		authority, _, _ = strings.Cut(authority, "/")
+		return isAuthority(authority)
 	}
-	return hasURICharacters(s, ":@/") && hasURICharacters(query, ":@/?") && hasURICharacters(fragment, ":@/?")
+	return true
 }
 
 func isScheme(s string) bool {
@@ -94,41 +97,35 @@ func isScheme(s string) bool {
 
 // isAuthority accepts [user@]host[:port].
 func isAuthority(s string) bool {
-	at := strings.IndexByte(s, '@')
-	if at >= 0 {
-		if !hasURICharacters(s[:at], ":") {
-			return false
-		}
-		s = s[at+1:]
+	_, host, found := strings.Cut(s, "@")
+	if !found {
+		host = s
 	}
-	host, port, found := strings.Cut(s, ":")
+	host, port, found := strings.Cut(host, ":")
 	if found {
 		n, ok := number(port, 10)
 		if !ok || n > 65535 {
 			return false
 		}
 	}
-	return host != "" && hasURICharacters(host, "")
+	return host != "" && strings.IndexByte(host, '@') < 0
 }
 
-// hasURICharacters reports whether s holds only unreserved characters,
-// sub-delimiters, percent-encoded bytes and the characters of more.
-func hasURICharacters(s, more string) bool {
+// hasURICharacters reports whether s holds only characters of a URI and
+// percent-encoded bytes.
+func hasURICharacters(s string) bool {
 	for i := 0; i < len(s); i++ {
-		switch {
-		case is(s[i], uriByte):
-		case s[i] == '%':
-			if i+2 >= len(s) {
-				return false
-			}
-			_, ok := number(s[i+1:i+3], 16)
-			if !ok {
-				return false
-			}
-			i += 2
-		case strings.IndexByte(more, s[i]) < 0:
+		if is(s[i], uriByte) {
+			continue
+		}
+		if s[i] != '%' || i+2 >= len(s) {
 			return false
 		}
+		_, ok := number(s[i+1:i+3], 16)
+		if !ok {
+			return false
+		}
+		i += 2
 	}
 	return true
 }

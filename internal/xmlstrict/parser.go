@@ -15,8 +15,11 @@ type parser struct {
 	// Offsets of the attributes of the start tag being read, for errors.
 	attributeOffsets []int
 
+	// Enough for ordinary messages, without allocation.
 	openSpace    [24]openElement
-	bindingSpace [24]binding
+	bindingSpace [16]binding
+	offsetSpace  [16]int
+	joinedSpace  [256]byte
 }
 
 // openElement is an element whose end tag has not been read.
@@ -41,11 +44,13 @@ func (p *parser) at(s string) bool { return strings.HasPrefix(p.doc[p.pos:], s) 
 
 // skipSpace reports whether there was white space.
 func (p *parser) skipSpace() bool {
-	start := p.pos
-	for p.pos < len(p.doc) && is(p.doc[p.pos], space) {
-		p.pos++
+	doc, i := p.doc, p.pos
+	for i < len(doc) && is(doc[i], space) {
+		i++
 	}
-	return p.pos > start
+	skipped := i > p.pos
+	p.pos = i
+	return skipped
 }
 
 // The result of document is an error and not an *Error, so that nil is nil.
@@ -171,7 +176,7 @@ func (p *parser) endTag() *Error {
 		return p.refuse(start, reasonEndTag)
 	}
 	p.pos++
-	p.tree.nodes[top.node].end = int32(len(p.tree.nodes))
+	p.tree.nodes[top.node].next = int32(len(p.tree.nodes))
 	p.open = p.open[:len(p.open)-1]
 	p.bindings = p.bindings[:top.bindings]
 	return nil

@@ -19,15 +19,11 @@ type Sequence struct {
 type SequenceError struct {
 	Line, Column int    // of the child in the way, or of the parent if there is none
 	Parent       string // local name
-	Want         string // local name, empty if another child or a text was not expected
+	Want         string // local name; or "an element", "no text", "no more elements"
 }
 
 func (e *SequenceError) Error() string {
-	want := e.Want
-	if want == "" {
-		want = "nothing"
-	}
-	return fmt.Sprintf("XML line %d, column %d: in %s expected %s here", e.Line, e.Column, e.Parent, want)
+	return fmt.Sprintf("XML line %d, column %d: in %s expected %s", e.Line, e.Column, e.Parent, e.Want)
 }
 
 // Sequence begins to read the children of e, whose name the caller has
@@ -43,10 +39,10 @@ func (s *Sequence) begin() {
 		return
 	}
 	if s.parent.node().written {
-		s.fail("")
+		s.fail("no text")
 		return
 	}
-	s.next = s.parent.next(s.parent.index + 1)
+	s.next = s.parent.child(s.parent.index + 1)
 }
 
 // fail records the first violation.
@@ -66,7 +62,7 @@ func (s *Sequence) fail(want string) {
 // advance returns the next child and moves past it.
 func (s *Sequence) advance() Element {
 	child := s.next
-	s.next = s.parent.next(child.node().end)
+	s.next = s.parent.child(child.node().next)
 	return child
 }
 
@@ -107,7 +103,7 @@ func (s *Sequence) Peek() Element { return s.next }
 // Take reads the next child, whatever it is; there must be one.
 func (s *Sequence) Take() Element {
 	if !s.next.Exists() {
-		s.fail("another element")
+		s.fail("an element")
 		return Element{}
 	}
 	return s.advance()
@@ -117,7 +113,7 @@ func (s *Sequence) Take() Element {
 // any, is a *SequenceError.
 func (s *Sequence) Done() error {
 	if s.next.Exists() {
-		s.fail("")
+		s.fail("no more elements")
 	}
 	if s.err != nil {
 		return s.err

@@ -21,6 +21,7 @@ func (p *parser) startTag() *Error {
 	if err != nil {
 		return err
 	}
+	nameEnd := p.pos
 	outer := len(p.bindings)
 	first := len(p.tree.attributes)
 	empty, err := p.attributes(outer)
@@ -31,15 +32,17 @@ func (p *parser) startTag() *Error {
 	if err != nil {
 		return err
 	}
-	uri, ok := p.resolve(prefix)
+	space, ok := p.resolve(prefix)
 	if !ok {
 		return p.refuse(start, reasonPrefix)
 	}
 	index := len(p.tree.nodes)
 	p.tree.nodes = append(p.tree.nodes, node{
-		name:           Name{Space: uri, Local: local},
+		start:          int32(nameEnd - len(local)),
+		end:            int32(nameEnd),
+		space:          space,
 		offset:         int32(start),
-		end:            int32(index + 1),
+		next:           int32(index + 1),
 		attributes:     int32(first),
 		attributeCount: int32(len(p.tree.attributes) - first),
 	})
@@ -146,11 +149,11 @@ func (p *parser) resolveAttributes(first int) *Error {
 	for i := range attributes {
 		name := &attributes[i].Name
 		if name.Space != "" {
-			uri, ok := p.resolve(name.Space)
+			space, ok := p.resolve(name.Space)
 			if !ok {
 				return p.refuse(p.attributeOffsets[i], reasonPrefix)
 			}
-			name.Space = uri
+			name.Space = p.tree.namespaces[space]
 		}
 		for j := range i {
 			if attributes[j].Name == *name {
@@ -169,9 +172,10 @@ func (p *parser) attributeValue() (value string, referenced bool, err *Error) {
 	}
 	quote := p.doc[p.pos]
 	p.pos++
+	doc := p.doc
 	start := p.pos // of what is not yet added to the run
-	for i := start; i < len(p.doc); {
-		c := p.doc[i]
+	for i := start; i < len(doc); {
+		c := doc[i]
 		if !is(c, valueStop) {
 			i++
 			continue
@@ -179,23 +183,23 @@ func (p *parser) attributeValue() (value string, referenced bool, err *Error) {
 		switch c {
 		case quote:
 			p.pos = i + 1
-			p.run.add(p.doc[start:i])
+			p.run.add(start, i)
 			return p.run.take(), referenced, nil
 		case '"', '\'':
 			i++
 		case '<':
 			return "", false, p.refuse(i, "a less-than sign stands in an attribute value")
 		case '\t', '\n', '\r':
-			p.run.add(p.doc[start:i])
-			p.run.add(" ")
-			if strings.HasPrefix(p.doc[i:], "\r\n") {
+			p.run.add(start, i)
+			p.run.addRune(' ')
+			if strings.HasPrefix(doc[i:], "\r\n") {
 				i++
 			}
 			i++
 			start = i
 		case '&':
-			p.run.add(p.doc[start:i])
-			r, end := reference(p.doc, i)
+			p.run.add(start, i)
+			r, end := reference(doc, i)
 			if end < 0 {
 				return "", false, p.refuse(i, reasonReference)
 			}
@@ -203,7 +207,7 @@ func (p *parser) attributeValue() (value string, referenced bool, err *Error) {
 			referenced = true
 			i, start = end, end
 		default:
-			if forbiddenAt(p.doc, i) {
+			if forbiddenAt(doc, i) {
 				return "", false, p.refuse(i, reasonCharacter)
 			}
 			i++

@@ -8,47 +8,53 @@ import (
 // run gathers one value from its parts. A single part is kept as it stands in
 // the document; only when there are several are they copied.
 type run struct {
-	single string
-	joined []byte // used again for each value
-	copied bool
-	form   Form
+	source     string
+	start, end int    // the single part
+	joined     []byte // used again for each value
+	copied     bool
+	form       Form
 }
 
-func (r *run) add(part string) {
+// add appends what stands in the source from start to end.
+func (r *run) add(start, end int) {
 	switch {
-	case part == "":
+	case start == end:
 	case r.copied:
-		r.joined = append(r.joined, part...)
-	case r.single == "":
-		r.single = part
+		r.joined = append(r.joined, r.source[start:end]...)
+	case r.start == r.end:
+		r.start, r.end = start, end
 	default:
-		r.joined = append(append(r.joined[:0], r.single...), part...)
-		r.copied = true
+		r.copy()
+		r.joined = append(r.joined, r.source[start:end]...)
 	}
 }
 
 func (r *run) addRune(c rune) {
 	if !r.copied {
-		r.joined = append(r.joined[:0], r.single...)
-		r.copied = true
+		r.copy()
 	}
 	r.joined = utf8.AppendRune(r.joined, c)
+}
+
+func (r *run) copy() {
+	r.joined = append(r.joined[:0], r.source[r.start:r.end]...)
+	r.copied = true
 }
 
 func (r *run) length() int {
 	if r.copied {
 		return len(r.joined)
 	}
-	return len(r.single)
+	return r.end - r.start
 }
 
 // take returns the value and makes room for the next.
 func (r *run) take() string {
-	value := r.single
+	value := r.source[r.start:r.end]
 	if r.copied {
 		value = string(r.joined)
 	}
-	r.single, r.copied, r.form = "", false, 0
+	r.start, r.end, r.copied, r.form = 0, 0, false, 0
 	return value
 }
 
@@ -62,23 +68,24 @@ func (p *parser) mark(form Form) {
 
 // text reads character data up to the next "<".
 func (p *parser) text() *Error {
+	doc := p.doc
 	start := p.pos // of what is not yet added to the run
 	i := start
 	for {
-		for i < len(p.doc) && !is(p.doc[i], textStop) {
+		for i < len(doc) && !is(doc[i], textStop) {
 			i++
 		}
-		if i >= len(p.doc) {
+		if i >= len(doc) {
 			return p.refuse(i, "the document ends inside an element")
 		}
-		switch p.doc[i] {
+		switch doc[i] {
 		case '<':
-			p.run.add(p.doc[start:i])
+			p.run.add(start, i)
 			p.pos = i
 			return p.checkRun()
 		case '&':
-			p.run.add(p.doc[start:i])
-			r, end := reference(p.doc, i)
+			p.run.add(start, i)
+			r, end := reference(doc, i)
 			if end < 0 {
 				return p.refuse(i, reasonReference)
 			}
@@ -86,19 +93,19 @@ func (p *parser) text() *Error {
 			p.mark(HasReference)
 			i, start = end, end
 		case '\r':
-			p.run.add(p.doc[start:i])
+			p.run.add(start, i)
 			i++
 			start = i
-			if i >= len(p.doc) || p.doc[i] != '\n' {
-				p.run.add("\n")
+			if i >= len(doc) || doc[i] != '\n' {
+				p.run.addRune('\n')
 			}
 		case ']':
-			if strings.HasPrefix(p.doc[i:], "]]>") {
+			if strings.HasPrefix(doc[i:], "]]>") {
 				return p.refuse(i, "the end of a CDATA section stands in text")
 			}
 			i++
 		default:
-			if forbiddenAt(p.doc, i) {
+			if forbiddenAt(doc, i) {
 				return p.refuse(i, reasonCharacter)
 			}
 			i++
@@ -131,36 +138,46 @@ func (p *parser) cdata() *Error {
 		return p.refuse(bad, reasonCharacter)
 	}
 	p.mark(HasCDATA)
-	content := p.doc[p.pos:end]
-	for {
-		i := strings.IndexByte(content, '\r')
-		if i < 0 {
+	for p.pos < end {
+		length := strings.IndexByte(p.doc[p.pos:end], '\r')
+		if length < 0 {
 			break
 		}
-		p.run.add(content[:i])
-		p.run.add("\n")
-		content = strings.TrimPrefix(content[i+1:], "\n")
+		p.run.add(p.pos, p.pos+length)
+		p.pos += length + 1
+		if p.doc[p.pos] != '\n' {
+			p.run.addRune('\n')
+		}
 	}
-	p.run.add(content)
+	p.run.add(p.pos, end)
 	p.pos = end + len("]]>")
 	return p.checkRun()
 }
 
 // flush ends the run of text before a start or end tag.
 func (p *parser) flush() {
-	if p.run.single == "" && !p.run.copied {
+	if p.run.length() == 0 {
 		p.run.form = 0
 		return
 	}
-	form := p.run.form
+	n := node{
+		kind:  textNode,
+		form:  p.run.form,
+		start: int32(p.run.start),
+		end:   int32(p.run.end),
+		next:  int32(len(p.tree.nodes) + 1),
+	}
+	copied := p.run.copied
 	text := p.run.take()
-	index := len(p.tree.nodes)
+	if copied {
+		n.kind = copiedNode
+		n.space = int32(len(p.tree.copied))
+		p.tree.copied = append(p.tree.copied, text)
+	}
 	if !allSpace(text) {
 		p.tree.nodes[p.open[len(p.open)-1].node].written = true
 	}
-	p.tree.nodes = append(p.tree.nodes, node{
-		name: Name{Local: text}, offset: int32(p.pos), end: int32(index + 1), text: true, form: form,
-	})
+	p.tree.nodes = append(p.tree.nodes, n)
 }
 
 // firstForbidden returns the offset of the first character at or after from

@@ -11,34 +11,64 @@ type Document struct {
 	source     string
 	nodes      []node // in document order
 	attributes []Attribute
+	namespaces []string // first "", then that of the prefix xml, then as declared
+	copied     []string // texts that differ from what is written
 }
 
-// node is an element or a run of text.
+// node is an element or a run of text. It holds no pointers, so that a tree
+// costs the garbage collector nothing.
 type node struct {
-	name           Name  // of an element; a text stands in Local
-	offset         int32 // of an element's start tag, or just after a text
-	end            int32 // index of the first node after this one and its content
-	attributes     int32 // index of an element's first attribute
-	attributeCount int32
+	kind           kind
 	form           Form
-	text           bool
-	written        bool // an element with direct text other than white space
+	written        bool  // an element with direct text other than white space
+	start, end     int32 // where the local name or the text stands in the source
+	space          int32 // index of the element's namespace, or of a copied text
+	offset         int32 // of the start tag
+	next           int32 // index of the first node after this one and its content
+	attributes     int32 // index of the element's first attribute
+	attributeCount int32
 }
+
+type kind uint8
+
+const (
+	elementNode kind = iota
+	textNode
+	copiedNode // a text that is kept in Document.copied
+)
+
+const (
+	noNamespace       = 0
+	xmlNamespaceIndex = 1
+)
 
 // newDocument makes room for the nodes and attributes that the document can be
 // expected to have, within reason: the rest of a large one is added as it comes.
 func newDocument(source string) *Document {
 	const most = 4096
-	tags := strings.Count(source, "<")
-	return &Document{
+	d := &Document{
 		source:     source,
-		nodes:      make([]node, 0, min(tags+tags/2, most)),
+		nodes:      make([]node, 0, min(2*strings.Count(source, "<"), most)),
 		attributes: make([]Attribute, 0, min(strings.Count(source, "="), most)),
+		namespaces: make([]string, 0, 16),
 	}
+	d.namespaces = append(d.namespaces, "", xmlNamespace)
+	return d
 }
 
 // Root returns the root element.
 func (d *Document) Root() Element { return Element{d, 0} }
+
+// text returns the text of a node.
+func (d *Document) text(n *node) string {
+	switch n.kind {
+	case textNode:
+		return d.source[n.start:n.end]
+	case copiedNode:
+		return d.copied[n.space]
+	}
+	return ""
+}
 
 // Name is an expanded name: the namespace, empty if in none, and the local
 // part. Prefixes are not kept.
@@ -88,7 +118,8 @@ func (e Element) Name() Name {
 	if e.doc == nil {
 		return Name{}
 	}
-	return e.node().name
+	n := e.node()
+	return Name{Space: e.doc.namespaces[n.space], Local: e.doc.source[n.start:n.end]}
 }
 
 // Is reports whether e has the given name. No element has none.
@@ -97,7 +128,7 @@ func (e Element) Is(space, local string) bool {
 		return false
 	}
 	n := e.node()
-	return n.name.Local == local && n.name.Space == space
+	return e.doc.source[n.start:n.end] == local && e.doc.namespaces[n.space] == space
 }
 
 // Attributes returns the attributes in the order written, without namespace
@@ -122,10 +153,10 @@ func (e Element) Attribute(space, local string) (Attribute, bool) {
 	return Attribute{}, false
 }
 
-// next returns the first child element at or after the node index.
-func (e Element) next(index int32) Element {
-	for end := e.node().end; index < end; index = e.doc.nodes[index].end {
-		if !e.doc.nodes[index].text {
+// child returns the first child element at or after the node index.
+func (e Element) child(index int32) Element {
+	for end := e.node().next; index < end; index = e.doc.nodes[index].next {
+		if e.doc.nodes[index].kind == elementNode {
 			return Element{e.doc, index}
 		}
 	}
@@ -138,9 +169,9 @@ func (e Element) Children() iter.Seq[Element] {
 		if e.doc == nil {
 			return
 		}
-		child := e.next(e.index + 1)
+		child := e.child(e.index + 1)
 		for child.Exists() && yield(child) {
-			child = e.next(child.node().end)
+			child = e.child(child.node().next)
 		}
 	}
 }
@@ -152,12 +183,12 @@ func (e Element) Content() iter.Seq[Content] {
 		if e.doc == nil {
 			return
 		}
-		end := e.node().end
-		for i := e.index + 1; i < end; i = e.doc.nodes[i].end {
+		end := e.node().next
+		for i := e.index + 1; i < end; i = e.doc.nodes[i].next {
 			part := Content{Element: Element{e.doc, i}}
 			n := &e.doc.nodes[i]
-			if n.text {
-				part = Content{Text: n.name.Local, Form: n.form}
+			if n.kind != elementNode {
+				part = Content{Text: e.doc.text(n), Form: n.form}
 			}
 			if !yield(part) {
 				return
@@ -175,10 +206,10 @@ func (e Element) Text() (string, Form) {
 	}
 	n := e.node()
 	if n.form&HasElements == 0 {
-		if n.end == e.index+1 {
+		if n.next == e.index+1 {
 			return "", n.form
 		}
-		return e.doc.nodes[e.index+1].name.Local, n.form
+		return e.doc.text(&e.doc.nodes[e.index+1]), n.form
 	}
 	var joined strings.Builder
 	for part := range e.Content() {

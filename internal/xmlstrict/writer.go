@@ -176,9 +176,13 @@ func (w *Writer) name(name string) {
 // escape appends s so that every parser reads it back as it is: also line ends
 // and, in attribute values, tabs, which a parser would otherwise normalise.
 func (w *Writer) escape(s string, attribute bool) {
-	start := 0
+	start := 0 // of what is not yet appended
 	for i := 0; i < len(s); {
 		c := s[i]
+		if !is(c, escaped) {
+			i++
+			continue
+		}
 		if c >= utf8.RuneSelf {
 			r, size := utf8.DecodeRuneInString(s[i:])
 			if r == utf8.RuneError && size == 1 || !isChar(r) {
@@ -187,35 +191,43 @@ func (w *Writer) escape(s string, attribute bool) {
 			i += size
 			continue
 		}
-		i++
-		if !is(c, escaped) {
-			continue
-		}
-		written := ""
-		switch {
-		case c == '&':
-			written = "&amp;"
-		case c == '<':
-			written = "&lt;"
-		case c == '>':
-			written = "&gt;"
-		case c == '\r':
-			written = "&#13;"
-		case c == '"' && attribute:
-			written = "&quot;"
-		case c == '\t' && attribute:
-			written = "&#9;"
-		case c == '\n' && attribute:
-			written = "&#10;"
-		case c < ' ' && c != '\t' && c != '\n':
+		if forbiddenAt(s, i) {
 			w.fail(errCharacter)
-			continue
-		default:
-			continue
 		}
-		w.buffer = append(w.buffer, s[start:i-1]...)
-		w.buffer = append(w.buffer, written...)
-		start = i
+		written := escapeOf(c, attribute)
+		if written != "" {
+			w.buffer = append(w.buffer, s[start:i]...)
+			w.buffer = append(w.buffer, written...)
+			start = i + 1
+		}
+		i++
 	}
 	w.buffer = append(w.buffer, s[start:]...)
+}
+
+// escapeOf returns what stands for an ASCII character, empty if it stands for
+// itself.
+func escapeOf(c byte, attribute bool) string {
+	switch c {
+	case '&':
+		return "&amp;"
+	case '<':
+		return "&lt;"
+	case '>':
+		return "&gt;"
+	case '\r':
+		return "&#13;"
+	}
+	if !attribute {
+		return ""
+	}
+	switch c {
+	case '"':
+		return "&quot;"
+	case '\t':
+		return "&#9;"
+	case '\n':
+		return "&#10;"
+	}
+	return ""
 }

@@ -60,6 +60,8 @@ func Parse(doc string, limits Limits) (*Document, error) {
 	p := parser{doc: doc, limits: limits, tree: newDocument(doc)}
 	p.open = p.openSpace[:0]
 	p.bindings = p.bindingSpace[:0]
+	p.attributeOffsets = p.offsetSpace[:0]
+	p.run = run{source: doc, joined: p.joinedSpace[:0]}
 	err := p.document()
 	if err != nil {
 		return nil, err
