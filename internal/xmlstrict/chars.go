@@ -11,7 +11,7 @@ const (
 	textStop                    // needs a closer look in text
 	valueStop                   // needs a closer look in an attribute value
 	plainStop                   // needs a closer look in comments and CDATA sections
-	uriByte                     // in a URI, brackets and percent excluded
+	uriByte                     // in a namespace name, percent excluded
 	escaped                     // needs a closer look when written
 )
 
@@ -35,7 +35,7 @@ func classify() (table [256]uint8) {
 	for c := utf8.RuneSelf; c < len(table); c++ {
 		table[c] |= escaped
 	}
-	set(letters+digits+"-._~!$&'()*+,;=:@/?#", uriByte)
+	set(letters+digits+"-._~!$'()*+,;=:@/?#", uriByte)
 	for c := range byte(' ') {
 		if c != '\t' && c != '\n' && c != '\r' {
 			table[c] |= textStop | valueStop | plainStop | escaped

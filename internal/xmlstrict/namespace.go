@@ -58,7 +58,8 @@ func (p *parser) bind(outer, offset int, prefix, uri string) *Error {
 }
 
 // isURIReference reports whether s is a URI reference as in RFC 3986, save
-// that the host is not an IP address in brackets.
+// that it has no address in brackets and no ampersand, which libxml2 misreads
+// in a namespace name.
 func isURIReference(s string) bool {
 	if !hasURICharacters(s) {
 		return false
