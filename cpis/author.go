@@ -72,6 +72,14 @@ func (n PersonName) Part(kind string) string {
 	return strings.Join(words, " ")
 }
 
+// AuditIdentity is one identity of the originating user or system, as a client
+// gives it for the audit log: a URI or other identifier, and its type, an OID. An
+// empty type means a toolkit identity, urn:nhs-uk:identity:ods:ORG and more.
+type AuditIdentity struct {
+	Type string
+	URI  string
+}
+
 // Author is who asks: a Person or a System. There is no third kind.
 type Author interface {
 	// Organisation is where the patient is: the organisation that the local

@@ -4,6 +4,8 @@
 // passed every rule of the table in rules.go.
 package itk
 
+import "github.com/wardsmsp/ward/cpis"
+
 // Namespace is that of the DistributionEnvelope and of ToolkitErrorInfo.
 const Namespace = "urn:nhs-itk:ns:201005"
 
@@ -32,8 +34,5 @@ const (
 	errorCodeSystem = "2.16.840.1.113883.2.1.3.2.4.17.268"
 )
 
-// Identity is one audit identity: a URI, and its type, an OID.
-type Identity struct {
-	Type string
-	URI  string
-}
+// Identity is one audit identity.
+type Identity = cpis.AuditIdentity

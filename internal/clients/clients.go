@@ -1,0 +1,169 @@
+// Package clients is the register of client systems: who may ask, for which
+// organisation, and how often. A client is known by its certificate before a byte
+// of its message is read.
+package clients
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/time/rate"
+
+	"github.com/wardsmsp/ward/cpis"
+)
+
+// AccessMethod is how the users of a client are identified.
+type AccessMethod uint8
+
+const (
+	// Attended: users without a smartcard; the audit identity singles out one.
+	Attended AccessMethod = iota
+	// Unattended: a system without a user.
+	Unattended
+	// Smartcard: users with a smartcard, whose user id and role profile id come
+	// with each message.
+	Smartcard
+)
+
+// Client is one registered client system. It is not changed once registered.
+type Client struct {
+	Name            string
+	Organisations   []string // ODS codes; the first is the one that is replied to
+	Method          AccessMethod
+	Usernames       []string // of the WS-Security UsernameToken
+	AuditIdentities []string // each allows itself and what it prefixes at a colon
+	ASID            string
+	TellNotified    bool // add the notification entry to replies (WRD-RC-14)
+	Certificates    []string
+	PerSecond       float64 // questions a second
+	Burst           int
+
+	limiter *rate.Limiter
+}
+
+// Allow reports whether the client may ask one more question now, and counts it.
+func (c *Client) Allow() bool { return c.limiter.Allow() }
+
+// Refuses says why this client may not ask with this author and these audit
+// identities, or "" if it may (N36, WRD-IAM-12 to WRD-IAM-17). The text is fixed.
+func (c *Client) Refuses(author cpis.Author, identities []cpis.AuditIdentity) string {
+	if !slices.ContainsFunc(c.Organisations, func(code string) bool {
+		return strings.EqualFold(code, author.Organisation().ID.Extension)
+	}) {
+		return "the author's organisation is not one of the client's"
+	}
+	if c.Method == Attended && !namesUser(identities) {
+		return "the audit identity does not single out a user"
+	}
+	switch a := author.(type) {
+	case cpis.System:
+		return c.refusesSystem(a)
+	case cpis.Person:
+		return c.refusesPerson(a, identities)
+	default:
+		return "the author is neither a person nor a system"
+	}
+}
+
+func (c *Client) refusesSystem(s cpis.System) string {
+	switch {
+	case c.Method == Smartcard:
+		return "a client with smartcards asked as a system"
+	case s.ASID != c.ASID:
+		return "the author's ASID is not the client's"
+	case len(s.Authorities) == 0:
+		return "the system names no responsible person"
+	default:
+		return ""
+	}
+}
+
+func (c *Client) refusesPerson(p cpis.Person, identities []cpis.AuditIdentity) string {
+	if c.Method == Smartcard && p.RoleProfile() == "" {
+		return "a smartcard user without a role profile"
+	}
+	userID, roleProfile := of(identities, cpis.OIDUserID), of(identities, cpis.OIDRoleProfile)
+	if userID != "" && userID != p.UserID() || roleProfile != "" && roleProfile != p.RoleProfile() {
+		return "the audit identity and the author name different users"
+	}
+	if c.Method == Smartcard && (userID == "" || roleProfile == "") {
+		return "a smartcard user whose user id or role profile is not in the audit identity"
+	}
+	return ""
+}
+
+func of(identities []cpis.AuditIdentity, kind string) string {
+	i := slices.IndexFunc(identities, func(id cpis.AuditIdentity) bool { return id.Type == kind })
+	if i < 0 {
+		return ""
+	}
+	return identities[i].URI
+}
+
+// namesUser reports whether the audit identities single out a user instead of
+// merely naming an organisation.
+func namesUser(identities []cpis.AuditIdentity) bool {
+	return slices.ContainsFunc(identities, func(id cpis.AuditIdentity) bool {
+		return id.Type == cpis.OIDUserID || strings.HasPrefix(id.URI, "urn:nhs-uk:identity:") && strings.Count(id.URI, ":") >= 5
+	})
+}
+
+// Register finds clients by certificate. It is not changed once made: a new
+// configuration makes a new one.
+type Register struct{ byMatch map[string]*Client }
+
+// NewRegister makes a register. A certificate that would match two clients is
+// refused.
+func NewRegister(all []Client) (*Register, error) {
+	r := &Register{byMatch: map[string]*Client{}}
+	for i := range all {
+		client := all[i]
+		client.limiter = rate.NewLimiter(rate.Limit(client.PerSecond), client.Burst)
+		for _, match := range client.Certificates {
+			match = strings.ToLower(match)
+			other, taken := r.byMatch[match]
+			if taken {
+				return nil, fmt.Errorf("clients %q and %q have the same certificate", other.Name, client.Name)
+			}
+			r.byMatch[match] = &client
+		}
+	}
+	return r, nil
+}
+
+// Identify returns the client to whom a verified certificate belongs: by its own
+// SHA-256 ("sha256:HEX"), by that of its public key ("spki:HEX"), or by a DNS name
+// in it ("dns:NAME"). One that matches two clients belongs to neither.
+func (r *Register) Identify(certificate *x509.Certificate) (*Client, bool) {
+	var found *Client
+	for _, match := range matches(certificate) {
+		client, ok := r.byMatch[match]
+		if !ok {
+			continue
+		}
+		if found != nil && found != client {
+			return nil, false
+		}
+		found = client
+	}
+	return found, found != nil
+}
+
+func matches(certificate *x509.Certificate) []string {
+	key := sha256.Sum256(certificate.RawSubjectPublicKeyInfo)
+	all := []string{"sha256:" + Fingerprint(certificate), "spki:" + hex.EncodeToString(key[:])}
+	for _, name := range certificate.DNSNames {
+		all = append(all, "dns:"+strings.ToLower(name))
+	}
+	return all
+}
+
+// Fingerprint is the SHA-256 of a certificate in lower-case hex.
+func Fingerprint(certificate *x509.Certificate) string {
+	sum := sha256.Sum256(certificate.Raw)
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,157 @@
+// Package gateway is the use case: record the intent, ask once, judge, record the
+// outcome, answer. It defines the ports that it needs and knows no wire and no
+// store.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/wardsmsp/ward/cpis"
+	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/clients"
+)
+
+// Spine asks CP-IS. Each id allows one attempt and is used at most once; used says
+// how many were. It must not send a byte of a second attempt unless no byte of the
+// first one left.
+type Spine interface {
+	Ask(ctx context.Context, q cpis.Query, ids []string) (answer cpis.Answer, used int)
+}
+
+// Log records. Append returns only when the entry is durable; after an error the
+// entry must be taken as not recorded.
+type Log interface {
+	Append(ctx context.Context, e audit.Entry) (sequence int64, err error)
+}
+
+// ErrNotRecorded means that the question could not be recorded, so that nothing
+// was asked and nothing may be told.
+var ErrNotRecorded = errors.New("the question could not be recorded")
+
+// Config is what a Gateway needs besides its ports.
+type Config struct {
+	Numbers        cpis.NumberPolicy
+	Codes          cpis.Codes
+	Budget         time.Duration // from receiving the request to answering it
+	RecordReserve  time.Duration // part of the budget kept for recording the outcome
+	ConnectRetries int
+	Now            func() time.Time
+	NewID          func() string // an upper-case UUID, never the same twice
+}
+
+// Gateway answers questions. It is safe for concurrent use.
+type Gateway struct {
+	config Config
+	spine  Spine
+	log    Log
+}
+
+// New returns a Gateway over its two ports.
+func New(config Config, spine Spine, log Log) *Gateway {
+	return &Gateway{config: config, spine: spine, log: log}
+}
+
+// Question is one admitted request.
+type Question struct {
+	Correlation string    // upper-case UUID, from request to audit entry to fault
+	Received    time.Time // when its first byte was handled
+	Client      *clients.Client
+	Certificate string // SHA-256 fingerprint, hex
+	Remote      string // network address
+
+	MessageID       string
+	TrackingID      string
+	Username        string
+	AuditIdentities []cpis.AuditIdentity
+
+	Query   cpis.Query
+	Invalid string // why the payload is not a query, or ""
+}
+
+// Ask answers a question. The error is ErrNotRecorded or wraps it. Once the
+// question may have been sent, neither ctx nor a client that goes away stops it:
+// its outcome is recorded all the same.
+func (g *Gateway) Ask(ctx context.Context, q Question) (cpis.Answer, error) {
+	refusal, refused := g.refuse(q)
+	if refused {
+		entry := g.entry(q, audit.Refused, refusal)
+		_, err := g.log.Append(ctx, entry)
+		if err != nil {
+			return cpis.Answer{}, errors.Join(ErrNotRecorded, err)
+		}
+		return refusal, nil
+	}
+
+	deadline := q.Received.Add(g.config.Budget)
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
+	defer cancel()
+
+	ids := make([]string, 1+g.config.ConnectRetries)
+	for i := range ids {
+		ids[i] = g.config.NewID()
+	}
+	intent := g.entry(q, audit.Intent, cpis.Answer{})
+	intent.SpineMessageIDs = ids
+	_, err := g.log.Append(ctx, intent)
+	if err != nil {
+		return cpis.Answer{}, errors.Join(ErrNotRecorded, err)
+	}
+
+	answer, used := g.ask(ctx, q.Query, ids, deadline.Add(-g.config.RecordReserve))
+	outcome := g.entry(q, audit.Outcome, answer)
+	outcome.SpineMessageIDs = ids[:used]
+	_, err = g.log.Append(ctx, outcome)
+	if err != nil {
+		return answer.Withheld("the outcome could not be recorded"), nil
+	}
+	return answer, nil
+}
+
+// ask keeps a failure of Ward's own from leaving a question without an outcome
+// (WRD-VAL-18).
+func (g *Gateway) ask(ctx context.Context, query cpis.Query, ids []string, end time.Time) (answer cpis.Answer, used int) {
+	defer func() {
+		if recover() != nil {
+			answer, used = cpis.Failed(cpis.InternalAfterSent, "the provider failed while asking"), len(ids)
+		}
+	}()
+	ctx, cancel := context.WithDeadline(ctx, end)
+	defer cancel()
+	return g.spine.Ask(ctx, query, ids)
+}
+
+// refuse decides what may not be asked, before anything is recorded as intended.
+func (g *Gateway) refuse(q Question) (cpis.Answer, bool) {
+	if q.Invalid != "" {
+		return cpis.Failed(cpis.InputInvalid, q.Invalid), true
+	}
+	reason := q.Client.Refuses(q.Query.Author, q.AuditIdentities)
+	if reason != "" {
+		return cpis.Failed(cpis.AuthorRejected, reason), true
+	}
+	if g.config.Numbers.Judge(q.Query.Number) == cpis.NumberRefused {
+		return cpis.Failed(cpis.InputInvalid, "the NHS number is not one that may be asked about"), true
+	}
+	return cpis.Answer{}, false
+}
+
+// Recover closes the questions that an earlier run left open, after a crash: the
+// outcome of each is unknown, and the log says so (WRD-AUD-05). It returns how
+// many there were.
+func (g *Gateway) Recover(ctx context.Context, open []audit.Entry) (int, error) {
+	for i, intent := range open {
+		recovered := intent
+		recovered.Kind = audit.Recovered
+		recovered.Time = g.config.Now()
+		recovered.Outcome = cpis.OutcomeUnknown.String()
+		recovered.Notified = cpis.NotifiedMaybe.String()
+		recovered.Reason = "the provider stopped before the outcome was recorded; nothing was told"
+		_, err := g.log.Append(ctx, recovered)
+		if err != nil {
+			return i, errors.Join(ErrNotRecorded, err)
+		}
+	}
+	return len(open), nil
+}

@@ -1,0 +1,139 @@
+package spine
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// pool keeps a bounded number of connections, one question on each at a time.
+type pool struct {
+	config Config
+	slots  chan struct{}
+
+	mu     sync.Mutex
+	idle   []*conn // the newest last
+	closed bool
+}
+
+func newPool(config Config) *pool {
+	return &pool{config: config, slots: make(chan struct{}, config.MaxConnections)}
+}
+
+// acquire returns an idle connection that is still good, or a new one. Its errors
+// are *exchangeErrors of requests that were not sent.
+func (p *pool) acquire(ctx context.Context) (*conn, error) {
+	wait := time.NewTimer(p.config.ConnectTimeout)
+	defer wait.Stop()
+	select {
+	case p.slots <- struct{}{}:
+	case <-wait.C:
+		return nil, failed("no connection to the Spine was free in time", false, nil)
+	case <-ctx.Done():
+		return nil, failed("no time was left for a connection to the Spine", false, ctx.Err())
+	}
+	for c := p.takeIdle(); c != nil; c = p.takeIdle() {
+		if time.Since(c.idle) < p.config.IdleTimeout && c.isQuiet() {
+			return c, nil
+		}
+		c.close()
+	}
+	c, err := p.dial(ctx)
+	if err != nil {
+		<-p.slots
+		return nil, failed("the Spine could not be connected to", false, err)
+	}
+	return c, nil
+}
+
+func (p *pool) takeIdle() *conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.idle) == 0 {
+		return nil
+	}
+	last := len(p.idle) - 1
+	c := p.idle[last]
+	p.idle[last] = nil
+	p.idle = p.idle[:last]
+	return c
+}
+
+func (p *pool) release(c *conn, reusable bool) {
+	p.mu.Lock()
+	if reusable && !p.closed {
+		c.idle = time.Now()
+		p.idle = append(p.idle, c)
+		c = nil
+	}
+	p.mu.Unlock()
+	if c != nil {
+		c.close()
+	}
+	<-p.slots
+}
+
+func (p *pool) close() {
+	p.mu.Lock()
+	idle := p.idle
+	p.idle, p.closed = nil, true
+	p.mu.Unlock()
+	for _, c := range idle {
+		c.close()
+	}
+}
+
+func (p *pool) dial(ctx context.Context) (*conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.config.ConnectTimeout)
+	defer cancel()
+	address := p.config.Endpoint.Host
+	if p.config.Endpoint.Port() == "" {
+		address = net.JoinHostPort(p.config.Endpoint.Hostname(), "443")
+	}
+	var dialer net.Dialer
+	network, err := dialer.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	raw := &countedConn{Conn: network}
+	secure := tls.Client(raw, p.config.TLS)
+	err = secure.HandshakeContext(ctx)
+	if err != nil {
+		network.Close()
+		return nil, err
+	}
+	limit := &limitedReader{r: secure}
+	return &conn{tls: secure, raw: raw, limit: limit, reader: bufio.NewReaderSize(limit, 16<<10)}, nil
+}
+
+// close does not wait for a peer that no longer reads.
+func (c *conn) close() {
+	c.tls.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+	c.tls.Close()
+}
+
+// isQuiet reports whether an idle connection is still open with nothing to read.
+// A peer that has closed it, or has said something unasked, makes it useless, and
+// finding out now is what keeps the question from being sent into the void.
+func (c *conn) isQuiet() bool {
+	network, ok := c.raw.Conn.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	control, err := network.SyscallConn()
+	if err != nil {
+		return false
+	}
+	quiet := false
+	err = control.Read(func(fd uintptr) bool {
+		var b [1]byte
+		_, _, peeked := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		quiet = peeked == syscall.EAGAIN || peeked == syscall.EWOULDBLOCK
+		return true
+	})
+	return err == nil && quiet
+}
