@@ -2,6 +2,8 @@ package cpis
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 )
 
@@ -46,11 +48,12 @@ func (n NHSNumber) Grouped() string {
 
 const withheld = "[NHS number withheld]"
 
-// String withholds the number from fmt.
+// String withholds the number.
 func (n NHSNumber) String() string { return withheld }
 
-// GoString withholds the number from %#v.
-func (n NHSNumber) GoString() string { return withheld }
+// Format withholds the number from fmt, whatever the verb: %d would otherwise
+// look past String.
+func (n NHSNumber) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, withheld) }
 
 // LogValue withholds the number from slog.
 func (n NHSNumber) LogValue() slog.Value { return slog.StringValue(withheld) }
