@@ -133,8 +133,9 @@ func (l *Log) write(ctx context.Context, group []*pending) error {
 }
 
 // maxMoves is how often one commit begins again because another writer of the
-// same store was faster.
-const maxMoves = 16
+// same store was faster. Each time the other has moved on, so this much bad luck
+// means that something is wrong.
+const maxMoves = 100
 
 // commit commits a group and returns the sequence number of its first entry.
 // After a failure, which may have left the group in the store or not, the next
@@ -268,49 +269,4 @@ func parseRow(row Row) (Entry, error) {
 		return Entry{}, &Mismatch{First: row.Seq, Last: row.Seq, Reason: fmt.Sprintf("holds the sequence number %d", seq)}
 	}
 	return e, nil
-}
-
-// exportNow exports the newest checkpoint if it is newer than the last exported.
-func (l *Log) exportNow() error {
-	l.exporting.Lock()
-	defer l.exporting.Unlock()
-	c := l.durable.Load()
-	if !l.export.Time.IsZero() && l.export.Err == nil && c.size == l.export.Size {
-		return nil
-	}
-	now := l.options.Now()
-	err := export(l.options.Checkpoints, c.note, c.size, now, l.options.CheckpointKeep)
-	l.export.Err = err
-	if err == nil {
-		l.export.Size, l.export.Time = c.size, now
-	}
-	return err
-}
-
-// Exported says how the export of checkpoints stands. A failed export does not
-// stop the log, and is tried again after CheckpointEvery.
-func (l *Log) Exported() Export {
-	l.exporting.Lock()
-	defer l.exporting.Unlock()
-	return l.export
-}
-
-func (l *Log) exportLoop() {
-	defer close(l.stopped)
-	if l.options.Checkpoints == "" {
-		return
-	}
-	ticker := time.NewTicker(l.options.CheckpointEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ticker.C:
-			err := l.exportNow()
-			if err != nil {
-				l.options.Logger.Error("audit: a checkpoint was not exported", "error", err)
-			}
-		case <-l.stop:
-			return
-		}
-	}
 }

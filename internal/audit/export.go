@@ -129,3 +129,48 @@ func readFile(path string) ([]byte, error) {
 	defer f.Close()
 	return io.ReadAll(io.LimitReader(f, maxExported))
 }
+
+// exportNow exports the newest checkpoint if it is newer than the last exported.
+func (l *Log) exportNow() error {
+	l.exporting.Lock()
+	defer l.exporting.Unlock()
+	c := l.durable.Load()
+	if !l.export.Time.IsZero() && l.export.Err == nil && c.size == l.export.Size {
+		return nil
+	}
+	now := l.options.Now()
+	err := export(l.options.Checkpoints, c.note, c.size, now, l.options.CheckpointKeep)
+	l.export.Err = err
+	if err == nil {
+		l.export.Size, l.export.Time = c.size, now
+	}
+	return err
+}
+
+// Exported says how the export of checkpoints stands. A failed export does not
+// stop the log, and is tried again after CheckpointEvery.
+func (l *Log) Exported() Export {
+	l.exporting.Lock()
+	defer l.exporting.Unlock()
+	return l.export
+}
+
+func (l *Log) exportLoop() {
+	defer close(l.stopped)
+	if l.options.Checkpoints == "" {
+		return
+	}
+	ticker := time.NewTicker(l.options.CheckpointEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			err := l.exportNow()
+			if err != nil {
+				l.options.Logger.Error("audit: a checkpoint was not exported", "error", err)
+			}
+		case <-l.stop:
+			return
+		}
+	}
+}

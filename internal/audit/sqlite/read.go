@@ -2,14 +2,14 @@ package sqlite
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"os"
 
-	"github.com/wardsmsp/ward/internal/audit"
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
+
+	"github.com/wardsmsp/ward/internal/audit"
 )
 
 const sizeQuery = "SELECT coalesce(max(seq), -1) + 1 FROM entries"
@@ -57,49 +57,28 @@ func openPool(path string) (*sqlitex.Pool, error) {
 // Close closes the database.
 func (r *ReadOnly) Close() error { return r.pool.Close() }
 
+// headQuery reads all of the head in one statement, so in one state of the
+// database: the size and the checkpoint are the same in every row, and there is
+// a row for each open intent, or one with NULL.
+const headQuery = `SELECT (` + sizeQuery + `), (SELECT note FROM checkpoint), open_intents.seq
+	FROM (SELECT 1) LEFT JOIN open_intents ORDER BY open_intents.seq`
+
 // Head implements audit.Reader.
 func (r *ReadOnly) Head(ctx context.Context) (audit.Head, error) {
-	conn, err := r.pool.Take(ctx)
-	if err != nil {
-		return audit.Head{}, fmt.Errorf("audit store: %w", err)
-	}
-	defer r.pool.Put(conn)
-	err = execute(conn, "BEGIN")
-	if err != nil {
-		return audit.Head{}, fmt.Errorf("audit store: %w", err)
-	}
-	head, err := readHead(conn)
-	if !conn.AutocommitEnabled() { // an interrupt may have ended the transaction
-		conn.SetInterrupt(nil)
-		err = errors.Join(err, execute(conn, "ROLLBACK"))
-	}
-	if err != nil {
-		return audit.Head{}, fmt.Errorf("audit store: %w", err)
-	}
-	return head, nil
-}
-
-func readHead(conn *sqlite.Conn) (audit.Head, error) {
 	var head audit.Head
-	var err error
-	head.Size, err = sqlitex.ResultInt64(conn.Prep(sizeQuery))
-	if err != nil {
-		return head, err
-	}
-	err = sqlitex.Execute(conn, "SELECT note FROM checkpoint WHERE id = 0", &sqlitex.ExecOptions{
-		ResultFunc: func(stmt *sqlite.Stmt) error {
-			head.Checkpoint = column(stmt, 0)
-			return nil
-		},
-	})
-	if err != nil {
-		return head, err
-	}
-	err = sqlitex.Execute(conn, "SELECT seq FROM open_intents ORDER BY seq", &sqlitex.ExecOptions{
-		ResultFunc: func(stmt *sqlite.Stmt) error {
-			head.Open = append(head.Open, stmt.ColumnInt64(0))
-			return nil
-		},
+	first := true
+	err := r.query(ctx, headQuery, nil, func(stmt *sqlite.Stmt) bool {
+		if first {
+			head.Size = stmt.ColumnInt64(0)
+			if !stmt.ColumnIsNull(1) {
+				head.Checkpoint = column(stmt, 1)
+			}
+			first = false
+		}
+		if !stmt.ColumnIsNull(2) {
+			head.Open = append(head.Open, stmt.ColumnInt64(2))
+		}
+		return true
 	})
 	return head, err
 }
@@ -107,29 +86,42 @@ func readHead(conn *sqlite.Conn) (audit.Head, error) {
 // Rows implements audit.Reader.
 func (r *ReadOnly) Rows(ctx context.Context, from, to int64) iter.Seq2[audit.Row, error] {
 	return func(yield func(audit.Row, error) bool) {
-		conn, err := r.pool.Take(ctx)
+		const query = "SELECT seq, leaf, hashes FROM entries WHERE seq >= ? AND seq < ? ORDER BY seq"
+		err := r.query(ctx, query, []int64{from, to}, func(stmt *sqlite.Stmt) bool {
+			return yield(audit.Row{
+				Seq:    stmt.ColumnInt64(0),
+				Leaf:   column(stmt, 1),
+				Hashes: splitHashes(column(stmt, 2)),
+			}, nil)
+		})
 		if err != nil {
-			yield(audit.Row{}, fmt.Errorf("audit store: %w", err))
-			return
+			yield(audit.Row{}, err)
 		}
-		defer r.pool.Put(conn)
-		stmt := conn.Prep("SELECT seq, leaf, hashes FROM entries WHERE seq >= ? AND seq < ? ORDER BY seq")
-		defer stmt.Reset()
-		stmt.BindInt64(1, from)
-		stmt.BindInt64(2, to)
-		for {
-			found, err := stmt.Step()
-			if err != nil {
-				yield(audit.Row{}, fmt.Errorf("audit store: %w", err))
-				return
-			}
-			if !found {
-				return
-			}
-			row := audit.Row{Seq: stmt.ColumnInt64(0), Leaf: column(stmt, 1), Hashes: splitHashes(column(stmt, 2))}
-			if !yield(row, nil) {
-				return
-			}
+	}
+}
+
+// query calls row for each row of the result until it returns false.
+func (r *ReadOnly) query(ctx context.Context, query string, args []int64, row func(*sqlite.Stmt) bool) error {
+	conn, err := r.pool.Take(ctx)
+	if err != nil {
+		return fmt.Errorf("audit store: %w", err)
+	}
+	defer r.pool.Put(conn)
+	stmt, err := conn.Prepare(query)
+	if err != nil {
+		return fmt.Errorf("audit store: %w", err)
+	}
+	defer stmt.Reset()
+	for i, arg := range args {
+		stmt.BindInt64(i+1, arg)
+	}
+	for {
+		found, err := stmt.Step()
+		if err != nil {
+			return fmt.Errorf("audit store: %w", err)
+		}
+		if !found || !row(stmt) {
+			return nil
 		}
 	}
 }

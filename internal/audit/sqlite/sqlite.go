@@ -12,12 +12,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
-	"github.com/wardsmsp/ward/internal/audit"
 	"golang.org/x/mod/sumdb/tlog"
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
+
+	"github.com/wardsmsp/ward/internal/audit"
 )
 
 // schema is kept in the database word for word, and a database with any other
@@ -119,7 +121,7 @@ func openWriter(path string) (*sqlite.Conn, error) {
 // initialise makes the tables of a new database and refuses one that is not
 // ours.
 func initialise(conn *sqlite.Conn) error {
-	tables, err := sqlitex.ResultInt64(conn.Prep("SELECT count(*) FROM sqlite_schema"))
+	tables, err := number(conn, "SELECT count(*) FROM sqlite_schema")
 	if err != nil {
 		return err
 	}
@@ -135,11 +137,11 @@ func initialise(conn *sqlite.Conn) error {
 
 // check refuses a database that is not an audit store of this version.
 func check(conn *sqlite.Conn) error {
-	id, err := sqlitex.ResultInt64(conn.Prep("PRAGMA application_id"))
+	id, err := number(conn, "PRAGMA application_id")
 	if err != nil {
 		return err
 	}
-	v, err := sqlitex.ResultInt64(conn.Prep("PRAGMA user_version"))
+	v, err := number(conn, "PRAGMA user_version")
 	if err != nil {
 		return err
 	}
@@ -156,13 +158,8 @@ func check(conn *sqlite.Conn) error {
 	if err != nil {
 		return err
 	}
-	if len(found) != len(schema) {
+	if !slices.Equal(found, schema[:]) {
 		return errors.New("its schema was changed")
-	}
-	for i := range schema {
-		if found[i] != schema[i] {
-			return errors.New("its schema was changed")
-		}
 	}
 	return nil
 }
@@ -219,51 +216,55 @@ func commit(conn *sqlite.Conn, g audit.Group) error {
 	if err != nil {
 		return err
 	}
-	size, err := sqlitex.ResultInt64(conn.Prep(sizeQuery))
+	size, err := number(conn, sizeQuery)
 	if err != nil {
 		return err
 	}
 	if size != g.Base {
 		return audit.ErrMoved
 	}
-	insert := conn.Prep("INSERT INTO entries (seq, leaf, hashes) VALUES (?, ?, ?)")
-	var hashes []byte
-	for _, row := range g.Rows {
-		hashes = hashes[:0]
-		for _, hash := range row.Hashes {
-			hashes = append(hashes, hash[:]...)
-		}
-		insert.BindInt64(1, row.Seq)
-		insert.BindBytes(2, row.Leaf)
-		insert.BindBytes(3, hashes)
-		err := run(insert)
+	err = insert(conn, g.Rows)
+	if err != nil {
+		return err
+	}
+	for _, seq := range g.Opened {
+		err := execute(conn, "INSERT INTO open_intents (seq) VALUES (?)", seq)
 		if err != nil {
 			return err
 		}
 	}
-	err = each(conn.Prep("INSERT INTO open_intents (seq) VALUES (?)"), g.Opened)
-	if err != nil {
-		return err
+	for _, seq := range g.Closed {
+		err := execute(conn, "DELETE FROM open_intents WHERE seq = ?", seq)
+		if err != nil {
+			return err
+		}
 	}
-	err = each(conn.Prep("DELETE FROM open_intents WHERE seq = ?"), g.Closed)
-	if err != nil {
-		return err
-	}
-	replace := conn.Prep("INSERT OR REPLACE INTO checkpoint (id, note) VALUES (0, ?)")
-	replace.BindBytes(1, g.Checkpoint)
-	err = run(replace)
+	err = execute(conn, "INSERT OR REPLACE INTO checkpoint (id, note) VALUES (0, ?)", g.Checkpoint)
 	if err != nil {
 		return err
 	}
 	return execute(conn, "COMMIT")
 }
 
-func execute(conn *sqlite.Conn, query string) error { return run(conn.Prep(query)) }
-
-func each(stmt *sqlite.Stmt, seqs []int64) error {
-	for _, seq := range seqs {
-		stmt.BindInt64(1, seq)
-		err := run(stmt)
+func insert(conn *sqlite.Conn, rows []audit.Row) error {
+	stmt, err := conn.Prepare("INSERT INTO entries (seq, leaf, hashes) VALUES (?, ?, ?)")
+	if err != nil {
+		return err
+	}
+	var hashes []byte
+	for _, row := range rows {
+		hashes = hashes[:0]
+		for _, hash := range row.Hashes {
+			hashes = append(hashes, hash[:]...)
+		}
+		stmt.BindInt64(1, row.Seq)
+		stmt.BindBytes(2, row.Leaf)
+		stmt.BindBytes(3, hashes)
+		_, err := stmt.Step()
+		if err != nil {
+			return err
+		}
+		err = stmt.Reset()
 		if err != nil {
 			return err
 		}
@@ -271,10 +272,18 @@ func each(stmt *sqlite.Stmt, seqs []int64) error {
 	return nil
 }
 
-// run executes a statement that returns no rows.
-func run(stmt *sqlite.Stmt) error {
-	_, err := stmt.Step()
-	return errors.Join(err, stmt.Reset())
+// execute runs a statement that returns no rows.
+func execute(conn *sqlite.Conn, query string, args ...any) error {
+	return sqlitex.Execute(conn, query, &sqlitex.ExecOptions{Args: args})
+}
+
+// number runs a query for one number.
+func number(conn *sqlite.Conn, query string) (int64, error) {
+	stmt, err := conn.Prepare(query)
+	if err != nil {
+		return 0, err
+	}
+	return sqlitex.ResultInt64(stmt)
 }
 
 // splitHashes reads the concatenated hashes of a row. Bytes that are not whole

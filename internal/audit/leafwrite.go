@@ -1,0 +1,142 @@
+package audit
+
+import (
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+// appendLeaf appends the leaf of the entry that encodeTail wrote, under the
+// sequence number seq.
+func appendLeaf(b []byte, seq int64, tail []byte) []byte {
+	b = append(b, leafPrefix...)
+	b = strconv.AppendInt(b, seq, 10)
+	return append(b, tail...)
+}
+
+// encodeTail writes all of e's leaf that follows the sequence number, which is
+// known only when the log commits.
+func encodeTail(e Entry) []byte {
+	w := writer{buf: make([]byte, 0, 1024), altered: e.Altered}
+	e.visit(&w)
+	return append(w.buf, '}')
+}
+
+// writer writes fields. The first field of a leaf follows the sequence number,
+// so it begins with a comma like the others.
+type writer struct {
+	buf     []byte
+	bare    bool // nothing has been written yet in this object
+	altered bool // a value was cut or repaired
+}
+
+func (w *writer) key(key string) {
+	if key == "" {
+		return
+	}
+	if !w.bare {
+		w.buf = append(w.buf, ',')
+	}
+	w.bare = false
+	w.buf = append(w.buf, '"')
+	w.buf = append(w.buf, key...)
+	w.buf = append(w.buf, '"', ':')
+}
+
+func (w *writer) text(key string, v *string) {
+	if *v == "" && key != "" {
+		return
+	}
+	w.key(key)
+	w.quote(*v)
+}
+
+func (w *writer) instant(key string, v *time.Time) {
+	w.key(key)
+	w.buf = append(w.buf, '"')
+	w.buf = v.UTC().AppendFormat(w.buf, leafTime)
+	w.buf = append(w.buf, '"')
+}
+
+func (w *writer) count(key string, v *int) { w.number(key, int64(*v)) }
+
+func (w *writer) micros(key string, v *time.Duration) { w.number(key, v.Microseconds()) }
+
+func (w *writer) number(key string, v int64) {
+	if v > 0 {
+		w.key(key)
+		w.buf = strconv.AppendInt(w.buf, v, 10)
+	}
+}
+
+func (w *writer) flag(key string, v *bool) {
+	if *v || w.altered {
+		w.key(key)
+		w.buf = append(w.buf, "true"...)
+	}
+}
+
+func (w *writer) begin(key string, present bool, bracket byte) bool {
+	if !present {
+		return false
+	}
+	w.key(key)
+	w.buf = append(w.buf, bracket)
+	w.bare = true
+	return true
+}
+
+func (w *writer) another(i, n int) bool {
+	if i < n && i == MaxList {
+		w.altered = true
+		return false
+	}
+	if i < n && i > 0 {
+		w.buf = append(w.buf, ',')
+	}
+	return i < n
+}
+
+func (w *writer) end(bracket byte) {
+	w.buf = append(w.buf, bracket)
+	w.bare = false
+}
+
+// quote writes s as a JSON string with the fewest escapes that JSON allows,
+// those of RFC 8785, cut to MaxText bytes of valid UTF-8.
+func (w *writer) quote(s string) {
+	w.buf = append(w.buf, '"')
+	room := MaxText
+	for len(s) > 0 {
+		r, size := utf8.DecodeRuneInString(s)
+		if r == utf8.RuneError && size == 1 {
+			w.altered = true
+		}
+		room -= utf8.RuneLen(r)
+		if room < 0 {
+			w.altered = true
+			break
+		}
+		w.buf = appendRune(w.buf, r)
+		s = s[size:]
+	}
+	w.buf = append(w.buf, '"')
+}
+
+// escapes are the characters with an escape of two characters.
+var escapes = [...]struct{ char, letter byte }{
+	{'"', '"'}, {'\\', '\\'}, {'\b', 'b'}, {'\f', 'f'}, {'\n', 'n'}, {'\r', 'r'}, {'\t', 't'},
+}
+
+func appendRune(b []byte, r rune) []byte {
+	if r >= ' ' && r != '"' && r != '\\' {
+		return utf8.AppendRune(b, r)
+	}
+	for _, e := range escapes {
+		if rune(e.char) == r {
+			return append(b, '\\', e.letter)
+		}
+	}
+	const digits = "0123456789abcdef"
+	return append(b, '\\', 'u', '0', '0', digits[r>>4], digits[r&15])
+}
