@@ -1,6 +1,8 @@
 package itk
 
 import (
+	"time"
+
 	"github.com/wardsmsp/ward/cpis"
 	"github.com/wardsmsp/ward/internal/hl7"
 	"github.com/wardsmsp/ward/internal/soap"
@@ -104,4 +106,15 @@ func (e envelope) end(w *xmlstrict.Writer) {
 	w.End()
 	w.End()
 	w.End()
+}
+
+// PayloadOf makes the payload that tells an answer. The findings keep the Spine's
+// own time and id; every other answer gets those given here (WRD-MSG-08).
+func PayloadOf(answer cpis.Answer, codes cpis.Codes, asked cpis.NHSNumber, at time.Time, id string) hl7.Response {
+	code := codes.Of(answer.Outcome())
+	findings, ok := answer.Findings()
+	if !ok {
+		findings = cpis.Findings{ID: id, Time: cpis.Moment{Written: hl7.FormatTime(at)}}
+	}
+	return hl7.Response{Code: code, Display: code.Display(), Findings: findings, Asked: asked}
 }

@@ -1,0 +1,133 @@
+package config
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+)
+
+// suites are the cipher suites of TLS 1.2 on both sides: forward secret, with
+// authenticated encryption. TLS 1.3 brings its own.
+func suites() []uint16 {
+	return []uint16{
+		tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+		tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+		tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+		tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+	}
+}
+
+// listen sets up the client-facing side: mutual TLS always, and no way to turn
+// verification off (WRD-IAM-01, WRD-IAM-06, WRD-IAM-07).
+func (c *checker) listen(s *Settings) {
+	c.address("listen.address", s.Listen.Address)
+	certificate, ok := c.keyPair("listen.certificate", s.Listen.Certificate, "listen.key", s.Listen.Key)
+	anchors := c.anchors("listen.client_ca", s.Listen.ClientCA)
+	if !ok || anchors == nil {
+		return
+	}
+	s.ListenTLS = &tls.Config{
+		Certificates: []tls.Certificate{certificate},
+		ClientAuth:   tls.RequireAndVerifyClientCert,
+		ClientCAs:    anchors,
+		MinVersion:   tls.VersionTLS12,
+		CipherSuites: suites(),
+		NextProtos:   []string{"http/1.1"},
+	}
+}
+
+func (c *checker) keyPair(certificateKey, certificatePath, keyKey, keyPath string) (tls.Certificate, bool) {
+	certificatePEM, readCertificate := c.file(certificateKey, certificatePath)
+	keyPEM, readKey := c.secret(keyKey, keyPath)
+	if !readCertificate || !readKey {
+		return tls.Certificate{}, false
+	}
+	pair, err := tls.X509KeyPair(certificatePEM, keyPEM)
+	if err != nil {
+		c.problems.add(certificateKey, "and its key do not make a pair: check that both are PEM files of the same certificate, the leaf first")
+		return tls.Certificate{}, false
+	}
+	if time.Now().After(pair.Leaf.NotAfter) {
+		c.problems.add(certificateKey, "expired on %s; renew it", pair.Leaf.NotAfter.UTC().Format(time.DateOnly))
+		return tls.Certificate{}, false
+	}
+	return pair, true
+}
+
+func (c *checker) anchors(key, path string) *x509.CertPool {
+	pem, ok := c.file(key, path)
+	if !ok {
+		return nil
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		c.problems.add(key, "holds no certificate in PEM")
+		return nil
+	}
+	return pool
+}
+
+func (c *checker) file(key, path string) ([]byte, bool) {
+	if path == "" {
+		c.problems.add(key, "is missing; name a file")
+		return nil, false
+	}
+	content, err := os.ReadFile(c.path(path))
+	if err != nil {
+		c.problems.add(key, "cannot be read; check that %s exists and may be read", c.path(path))
+		return nil, false
+	}
+	return content, true
+}
+
+// secret reads a file that nobody else may read (WRD-SEC-11).
+func (c *checker) secret(key, path string) ([]byte, bool) {
+	content, ok := c.file(key, path)
+	if !ok {
+		return nil, false
+	}
+	info, err := os.Stat(c.path(path))
+	if err != nil || info.Mode().Perm()&0o077 != 0 {
+		c.problems.add(key, "may be read by others; run: chmod 600 %s", c.path(path))
+		return nil, false
+	}
+	return content, true
+}
+
+func (c *checker) audit(s *Settings) {
+	s.Audit.Database = c.path(s.Audit.Database)
+	s.Audit.Checkpoints = c.path(s.Audit.Checkpoints)
+	if s.Audit.Database == "" {
+		c.problems.add("audit.database", "is missing; name the file of the audit log")
+	}
+	if s.Audit.Checkpoints != "" {
+		info, err := os.Stat(s.Audit.Checkpoints)
+		if err != nil || !info.IsDir() {
+			c.problems.add("audit.checkpoints", "must be an existing folder; run: mkdir -p %s", s.Audit.Checkpoints)
+		}
+	}
+	positive(c, "audit.checkpoint_every", s.Audit.Every)
+	key, ok := c.secret("audit.signing_key", s.Audit.SigningKey)
+	if ok {
+		signer, err := note.NewSigner(strings.TrimSpace(string(key)))
+		if err != nil {
+			c.problems.add("audit.signing_key", "is not a signing key; make one with: ward audit keygen")
+		}
+		s.Signer = signer
+	}
+	key, ok = c.file("audit.verifier_key", s.Audit.VerifierKey)
+	if ok {
+		verifier, err := note.NewVerifier(strings.TrimSpace(string(key)))
+		if err != nil {
+			c.problems.add("audit.verifier_key", "is not a verifier key; it was written by: ward audit keygen")
+		}
+		s.Verifier = verifier
+	}
+	if s.Signer != nil && s.Verifier != nil && (s.Signer.Name() != s.Verifier.Name() || s.Signer.KeyHash() != s.Verifier.KeyHash()) {
+		c.problems.add("audit.verifier_key", "is not the counterpart of audit.signing_key")
+	}
+}

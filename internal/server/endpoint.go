@@ -1,0 +1,245 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/wardsmsp/ward/cpis"
+	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/clients"
+	"github.com/wardsmsp/ward/internal/gateway"
+	"github.com/wardsmsp/ward/internal/itk"
+)
+
+// serve is the whole path of a request through the client-facing side.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	x := &exchange{correlation: s.config.NewID(), received: s.config.Now(), w: w, r: r}
+	w.Header().Set("X-Correlation-Id", x.correlation)
+	defer s.recoverFrom(x)
+	turnedAway := s.admit(x)
+	if turnedAway != nil {
+		s.refuse(x, turnedAway)
+		return
+	}
+	select {
+	case s.underWay <- struct{}{}:
+		defer func() { <-s.underWay }()
+	default:
+		s.refuse(x, busy("too many questions under way"))
+		return
+	}
+	body, turnedAway := s.readBody(x)
+	if turnedAway != nil {
+		s.refuse(x, turnedAway)
+		return
+	}
+	s.answer(x, body)
+}
+
+// recoverFrom keeps a failure of ours from becoming a dropped connection. Once the
+// question may have been sent, no fault is used: it would say that nothing was
+// asked (WRD-VAL-18).
+func (s *Server) recoverFrom(x *exchange) {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	// The stack names code, not data; the cause may quote data and is left out.
+	s.config.Logger.Error("the provider failed", "event", "panic", "correlation", x.correlation, "stack", string(debug.Stack()))
+	if x.asked == nil {
+		s.fault(x, itk.Internal())
+		return
+	}
+	s.tell(x, *x.asked, cpis.Failed(cpis.InternalAfterSent, "the provider failed after asking"))
+}
+
+func copyBody(to io.Writer, from io.Reader) *refusal {
+	_, err := io.Copy(to, from)
+	var tooLarge *http.MaxBytesError
+	var timeout net.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &tooLarge):
+		return &refusal{status: http.StatusRequestEntityTooLarge, reason: "the body is too large"}
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return &refusal{status: http.StatusRequestTimeout, reason: "the body did not come in time"}
+	default:
+		return &refusal{status: http.StatusBadRequest, reason: "the body could not be read"}
+	}
+}
+
+func (s *Server) answer(x *exchange, body string) {
+	request, err := itk.ReadRequest(body, s.config.Limits.Body, x.r.Header.Get("SOAPAction"), s.expect(x.client))
+	var fault *itk.Fault
+	if errors.As(err, &fault) {
+		s.refuseMessage(x, request, fault)
+		return
+	}
+	q := question(x, request)
+	x.asked = &q
+	answer, err := s.config.Gateway.Ask(x.r.Context(), q)
+	if err != nil {
+		x.asked = nil
+		s.config.Logger.Error("a question could not be recorded", "event", "audit.failed", "correlation", x.correlation, "cause", err.Error())
+		s.fault(x, itk.Unavailable())
+		return
+	}
+	s.tell(x, q, answer)
+}
+
+// expect completes the expectations with what belongs to the client and to now.
+func (s *Server) expect(client *clients.Client) itk.Expectations {
+	e := s.config.Expect
+	e.Now = s.config.Now()
+	e.Usernames = client.Usernames
+	e.AuditIdentities = client.AuditIdentities
+	e.ASID = client.ASID
+	return e
+}
+
+func question(x *exchange, request itk.Request) gateway.Question {
+	q := gateway.Question{
+		Correlation:     x.correlation,
+		Received:        x.received,
+		Client:          x.client,
+		Certificate:     clients.Fingerprint(x.certificate),
+		Remote:          x.r.RemoteAddr,
+		MessageID:       request.MessageID,
+		TrackingID:      request.TrackingID,
+		Username:        request.Username,
+		AuditIdentities: request.AuditIdentities,
+		Query:           request.Query,
+	}
+	if request.Invalid != nil {
+		q.Invalid = request.Invalid.Rule
+	}
+	return q
+}
+
+// refuseMessage records and answers a message that broke a rule. If it cannot be
+// recorded the answer is that of a log that cannot be written.
+func (s *Server) refuseMessage(x *exchange, request itk.Request, fault *itk.Fault) {
+	e := s.refused(x)
+	e.Username = request.Username
+	for _, identity := range request.AuditIdentities {
+		e.AuditIdentities = append(e.AuditIdentities, audit.Identity{Type: identity.Type, URI: identity.URI})
+	}
+	e.MessageID = request.MessageID
+	e.TrackingID = request.TrackingID
+	e.Code = strconv.Itoa(fault.ErrorCode)
+	e.Reason = fault.Rule
+	err := s.record(x, e)
+	if err != nil {
+		fault = itk.Unavailable()
+	}
+	s.fault(x, fault)
+}
+
+func (s *Server) fault(x *exchange, fault *itk.Fault) {
+	content, err := itk.WriteFault(fault, s.config.NewID(), x.correlation)
+	if err != nil {
+		s.refuse(x, &refusal{status: http.StatusInternalServerError, reason: "a fault could not be written"})
+		return
+	}
+	s.send(x, http.StatusInternalServerError, content)
+	s.config.Logger.Info("message refused", "event", "message.refused", "correlation", x.correlation,
+		"client", x.name(), "rule", fault.Rule, "code", fault.ErrorCode, "elapsed_ms", s.elapsed(x))
+}
+
+// tell sends an answer that is already recorded.
+func (s *Server) tell(x *exchange, q gateway.Question, answer cpis.Answer) {
+	now := s.config.Now()
+	response := itk.Response{
+		MessageID:  s.config.NewID(),
+		TrackingID: s.config.NewID(),
+		PayloadID:  s.config.NewID(),
+		RelatesTo:  q.MessageID,
+		Client:     x.client.Organisations[0],
+		Provider:   s.config.Provider,
+		Payload:    itk.PayloadOf(answer, s.config.Codes, q.Query.Number, now, s.config.NewID()),
+	}
+	if x.client.TellNotified {
+		notified := answer.Notified()
+		response.Notified = &notified
+	}
+	content, err := itk.WriteResponse(response)
+	if err != nil {
+		// The Spine gave something that cannot be written. The question was asked,
+		// so that the client must hear of a failure and not of a fault.
+		s.config.Logger.Error("an answer could not be written", "event", "answer.failed", "correlation", x.correlation, "cause", err.Error())
+		s.recordUndelivered(x, q, answer, "the answer could not be written")
+		answer = cpis.Failed(cpis.InternalAfterSent, "the answer could not be written")
+		response.Payload = itk.PayloadOf(answer, s.config.Codes, q.Query.Number, now, s.config.NewID())
+		content, err = itk.WriteResponse(response)
+	}
+	if err != nil {
+		s.refuse(x, &refusal{status: http.StatusInternalServerError, reason: "a failure could not be written", outcome: cpis.InternalAfterSent})
+		return
+	}
+	delivered := s.send(x, http.StatusOK, content)
+	if !delivered {
+		s.recordUndelivered(x, q, answer, "answered, delivery not confirmed")
+	}
+	s.config.Logger.Info("question answered", "event", "question.answered", "correlation", x.correlation,
+		"client", x.name(), "outcome", answer.Outcome().String(), "code", string(response.Payload.Code),
+		"notified", answer.Notified().String(), "reason", answer.Reason(), "delivered", delivered,
+		"bytes", len(content), "elapsed_ms", s.elapsed(x))
+}
+
+func (s *Server) elapsed(x *exchange) float64 {
+	return float64(s.config.Now().Sub(x.received).Microseconds()) / 1000
+}
+
+// send writes a SOAP message and reports whether the connection took it.
+func (s *Server) send(x *exchange, status int, content []byte) bool {
+	header := x.w.Header()
+	header.Set("Content-Type", "text/xml; charset=utf-8")
+	header.Set("Content-Length", strconv.Itoa(len(content)))
+	header.Set("Cache-Control", "no-store")
+	control := http.NewResponseController(x.w)
+	err := control.SetWriteDeadline(time.Now().Add(s.config.Limits.WriteTimeout))
+	if err != nil {
+		return false
+	}
+	x.w.WriteHeader(status)
+	_, err = x.w.Write(content)
+	if err != nil {
+		return false
+	}
+	err = control.Flush()
+	return err == nil && x.r.Context().Err() == nil
+}
+
+// recordUndelivered notes that a recorded answer did not reach its client, as far
+// as we know (WRD-RC-18).
+func (s *Server) recordUndelivered(x *exchange, q gateway.Question, answer cpis.Answer, reason string) {
+	e := s.refused(x)
+	e.Kind = audit.Undelivered
+	e.MessageID = q.MessageID
+	e.QueryID = q.Query.ID
+	e.Outcome = answer.Outcome().String()
+	e.Notified = answer.Notified().String()
+	e.Reason = reason
+	s.record(x, e)
+}
+
+// record appends an entry although the client may have gone.
+func (s *Server) record(x *exchange, e audit.Entry) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(x.r.Context()), recordTimeout)
+	defer cancel()
+	_, err := s.config.Log.Append(ctx, e)
+	if err != nil {
+		s.config.Logger.Error("an entry could not be recorded", "event", "audit.failed", "correlation", x.correlation, "cause", err.Error())
+	}
+	return err
+}
+
+// recordTimeout bounds the wait for an entry that no question depends on.
+const recordTimeout = 5 * time.Second

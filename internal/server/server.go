@@ -1,0 +1,112 @@
+// Package server is the client-facing listener: mutual TLS, admission, limits, and
+// the one endpoint of the service. It knows who is calling before it reads a byte
+// of what they say.
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/net/netutil"
+	"golang.org/x/time/rate"
+
+	"github.com/wardsmsp/ward/cpis"
+	"github.com/wardsmsp/ward/internal/clients"
+	"github.com/wardsmsp/ward/internal/gateway"
+	"github.com/wardsmsp/ward/internal/itk"
+)
+
+// Path is where the service answers.
+const Path = "/smsp/cpis"
+
+// Limits bound what the server takes.
+type Limits struct {
+	Connections   int           // open at a time
+	Questions     int           // under way at a time
+	Body          int           // bytes of a request
+	Header        int           // bytes of an HTTP header
+	HeaderTimeout time.Duration // also of the TLS handshake
+	BodyTimeout   time.Duration
+	WriteTimeout  time.Duration
+	IdleTimeout   time.Duration
+	PerSecond     float64 // questions of all clients together
+	Burst         int
+	RetryAfter    time.Duration // told to those who are turned away
+}
+
+// Config is what a Server needs.
+type Config struct {
+	TLS      *tls.Config // must require and verify client certificates
+	Register *clients.Register
+	Gateway  *gateway.Gateway
+	Log      gateway.Log
+	Limits   Limits
+	Expect   itk.Expectations // all but what belongs to a client and a moment
+	Provider string           // our ODS code
+	Codes    cpis.Codes
+	Logger   *slog.Logger
+	Now      func() time.Time
+	NewID    func() string // an upper-case UUID, never the same twice
+}
+
+// Server answers clients.
+type Server struct {
+	config    Config
+	http      *http.Server
+	all       *rate.Limiter
+	strangers *rate.Limiter // audit entries about certificates that nobody registered
+	throttled *rate.Limiter // audit entries about requests turned away for load
+	underWay  chan struct{}
+	draining  atomic.Bool
+}
+
+// New returns a Server.
+func New(config Config) *Server {
+	s := &Server{
+		config:    config,
+		all:       rate.NewLimiter(rate.Limit(config.Limits.PerSecond), config.Limits.Burst),
+		strangers: rate.NewLimiter(1, 10),
+		throttled: rate.NewLimiter(1, 10),
+		underWay:  make(chan struct{}, config.Limits.Questions),
+	}
+	protocols := &http.Protocols{}
+	protocols.SetHTTP1(true)
+	s.http = &http.Server{
+		Handler:           http.HandlerFunc(s.serve),
+		TLSConfig:         config.TLS,
+		Protocols:         protocols,
+		ReadHeaderTimeout: config.Limits.HeaderTimeout,
+		IdleTimeout:       config.Limits.IdleTimeout,
+		MaxHeaderBytes:    config.Limits.Header,
+		ErrorLog:          slog.NewLogLogger(config.Logger.With("event", "connection.refused").Handler(), slog.LevelWarn),
+	}
+	return s
+}
+
+// Serve answers connections of the listener until Shutdown, and then returns nil.
+func (s *Server) Serve(listener net.Listener) error {
+	err := s.http.ServeTLS(netutil.LimitListener(listener, s.config.Limits.Connections), "", "")
+	if err == http.ErrServerClosed {
+		return nil
+	}
+	return err
+}
+
+// Shutdown turns new requests away, waits for those under way until ctx ends, and
+// closes every connection (WRD-OPS-12).
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.draining.Store(true)
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		s.http.Close()
+	}
+	return err
+}
+
+// Draining reports whether Shutdown was called.
+func (s *Server) Draining() bool { return s.draining.Load() }
