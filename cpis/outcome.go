@@ -119,7 +119,7 @@ var endings = [outcomes]ending{
 	SpineDuplicate:        {"spine_duplicate", CodeInternal, NotifiedMaybe, AgainByDecision, "The Spine reported that a message identifier was used twice."},
 	SpineError:            {"spine_error", CodeSpineError, NotifiedMaybe, AgainByDecision, "CP-IS reported an error."},
 	SpineAckOnly:          {"spine_ack_only", CodeResponseInvalid, NotifiedMaybe, AgainByDecision, "The Spine acknowledged the question but gave no result."},
-	ResponseInvalid:       {"response_invalid", CodeResponseInvalid, NotifiedMaybe, AgainByDecision, "The Spine's answer could not be trusted, so no part of it is passed on."},
+	ResponseInvalid:       {"response_invalid", CodeResponseInvalid, NotifiedMaybe, AgainByDecision, "The Spine's answer could not be trusted, so it is withheld."},
 	InternalNotSent:       {"internal_not_sent", CodeInternal, NotifiedNo, AgainYes, "The provider failed before anything was sent."},
 	InternalAfterSent:     {"internal", CodeInternal, NotifiedMaybe, AgainByDecision, "The provider failed after the question may have been sent."},
 	AuditFailedAfter:      {"audit_failed_after", CodeInternal, NotifiedMaybe, AgainByDecision, "The answer could not be recorded and is therefore withheld."},

@@ -93,8 +93,9 @@ func (la LocalAuthority) EmergencyDuty() string { return la.number("EC") }
 func (la LocalAuthority) number(use string) string {
 	for _, t := range la.Telecoms {
 		for _, token := range strings.Fields(t.Use) {
-			if token == use {
-				return strings.TrimPrefix(t.Value, "tel:")
+			number := strings.TrimPrefix(t.Value, "tel:")
+			if token == use && number != "" {
+				return number
 			}
 		}
 	}
