@@ -36,7 +36,7 @@ type Statement struct {
 // declares is passed on whole. An empty success is "no record" only if its total
 // is an explicit 0 (WRD-SPN-12).
 func (r Rules) Success(q Query, s Statement) Answer {
-	if s.TotalRecords == nil || s.TotalAccesses == nil {
+	if !isCount(s.TotalRecords) || !isCount(s.TotalAccesses) {
 		return Failed(ResponseInvalid, "a total is missing or not a number")
 	}
 	if otherPerson(q.Number, s.Findings) {
@@ -58,6 +58,8 @@ func (r Rules) Success(q Query, s Statement) Answer {
 	}
 	return found(s.Findings)
 }
+
+func isCount(total *int) bool { return total != nil && *total >= 0 }
 
 func otherPerson(asked NHSNumber, f Findings) bool {
 	for _, record := range f.Records {
