@@ -105,12 +105,11 @@ type query struct {
 	queryID string
 	time    string
 
-	person      string // user id; empty for a system author
-	profile     string
-	asid        string
-	ods, place  string
-	replyTo     string
-	envelopePfx string
+	person     string // user id; empty for a system author
+	profile    string
+	asid       string
+	ods, place string
+	replyTo    string
 }
 
 var idCounter struct {
