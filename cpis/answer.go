@@ -63,9 +63,18 @@ func (a Answer) Withheld(reason string) Answer {
 // an unknown outcome and never a result (WRD-SUP-06).
 func Told(code Code, notified *Notified, f Findings, accesses, records int) Answer {
 	answer := told(code, notified, f, accesses, records)
-	if notified != nil && answer.outcome != Found && answer.outcome != NoRecord {
-		answer.notified = *notified
+	if notified == nil || answer.outcome == Found {
+		return answer
 	}
+	switch {
+	case answer.outcome == NoRecord && *notified == NotifiedYes:
+		answer = Failed(ResponseInvalid, "the code says no record, but somebody was notified of one")
+	case answer.outcome == NoRecord:
+		return answer
+	case answer.notified == NotifiedNo && *notified != NotifiedNo:
+		answer = Failed(SentNoAnswer, "the code says that nothing was sent, the notification entry does not")
+	}
+	answer.notified = *notified
 	return answer
 }
 
@@ -165,10 +174,11 @@ func (a Answer) State(today Date) State {
 
 func (f Findings) state(today Date) State {
 	state := EndedPlanOnly
-	plans := 0
 	for _, record := range f.Records {
+		if len(record.Plans) == 0 {
+			return CurrentPlanFound
+		}
 		for _, plan := range record.Plans {
-			plans++
 			switch {
 			case plan.Type == UnbornChildPlan:
 				if state == EndedPlanOnly {
@@ -178,9 +188,6 @@ func (f Findings) state(today Date) State {
 				state = CurrentPlanFound
 			}
 		}
-	}
-	if plans == 0 {
-		return CurrentPlanFound
 	}
 	return state
 }
