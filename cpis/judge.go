@@ -61,6 +61,9 @@ func (r Rules) Success(q Query, s Statement) Answer {
 
 func isCount(total *int) bool { return total != nil && *total >= 0 }
 
+// AboutOnly reports whether every NHS number in the findings is the one given.
+func (f Findings) AboutOnly(n NHSNumber) bool { return !otherPerson(n, f) }
+
 func otherPerson(asked NHSNumber, f Findings) bool {
 	for _, record := range f.Records {
 		for _, subject := range record.Subjects {

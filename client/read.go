@@ -1,0 +1,67 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/wardsmsp/ward/cpis"
+	"github.com/wardsmsp/ward/internal/itk"
+)
+
+// read turns an HTTP response into a result. Faults are taken with any status,
+// answers with 200 alone.
+func (c *Client) read(status int, m *Message, result *Result) {
+	reply, err := itk.ReadReply(string(result.Raw), c.config.MaxReply)
+	var fault *itk.ProviderFault
+	switch {
+	case errors.As(err, &fault):
+		result.readFault(fault)
+	case status == http.StatusServiceUnavailable:
+		result.fail(cpis.Overloaded, errors.New("HTTP 503: the provider is busy"))
+	case status >= 400 && status < 500:
+		result.fail(cpis.Refused, fmt.Errorf("HTTP %d: the provider refused the request before reading it", status))
+	case status != http.StatusOK:
+		result.fail(cpis.ProviderNoAnswer, fmt.Errorf("HTTP %d is not an answer", status))
+	case err != nil:
+		result.fail(cpis.ProviderNoAnswer, err)
+	case reply.RelatesTo != "" && !strings.EqualFold(reply.RelatesTo, m.ID):
+		result.fail(cpis.ProviderNoAnswer, errors.New("the answer relates to another message"))
+	default:
+		result.take(reply)
+	}
+}
+
+func (r *Result) take(reply itk.Reply) {
+	s := reply.Statement
+	if s.TotalAccesses == nil || s.TotalRecords == nil {
+		r.fail(cpis.ProviderNoAnswer, errors.New("the answer states no totals"))
+		return
+	}
+	if !s.Findings.AboutOnly(r.Asked) {
+		r.fail(cpis.ProviderNoAnswer, errors.New("the answer is about another NHS number"))
+		return
+	}
+	r.Answer = cpis.Told(reply.Code, reply.Notified, s.Findings, *s.TotalAccesses, *s.TotalRecords)
+	switch r.Answer.Outcome() {
+	case cpis.Found, cpis.NoRecord:
+	default:
+		r.Cause = fmt.Errorf("the provider answered %s: %s", reply.Code, r.Answer.Outcome().Meaning())
+	}
+}
+
+// retryable is the fault code of a provider that could not record the question.
+const retryable = 2100
+
+func (r *Result) readFault(fault *itk.ProviderFault) {
+	outcome := cpis.Refused
+	if fault.ErrorCode == retryable {
+		outcome = cpis.AuditFailedBefore
+	}
+	r.Answer = cpis.Failed(outcome, fmt.Sprintf("fault %d", fault.ErrorCode))
+	r.Cause = fault
+	if r.Correlation == "" {
+		r.Correlation = fault.ErrorID
+	}
+}

@@ -1,0 +1,278 @@
+// Package provider puts the parts of Ward together and runs them: what `ward serve`
+// does, in one place that the demonstration and the tests can use too.
+package provider
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/sqlite"
+	"github.com/wardsmsp/ward/internal/config"
+	"github.com/wardsmsp/ward/internal/gateway"
+	"github.com/wardsmsp/ward/internal/itk"
+	"github.com/wardsmsp/ward/internal/server"
+	"github.com/wardsmsp/ward/internal/spine"
+)
+
+// Provider is a running SMSP.
+type Provider struct {
+	settings *config.Settings
+	logger   *slog.Logger
+
+	store  *sqlite.Store
+	log    *audit.Log
+	spine  *spine.Client
+	server *server.Server
+
+	listener   net.Listener
+	operations *http.Server
+	failed     chan error
+}
+
+// Start opens the audit log, closes what an earlier run left open, and serves. The
+// returned error says in one sentence what to do.
+func Start(ctx context.Context, settings *config.Settings, logger *slog.Logger, build string) (*Provider, error) {
+	p := &Provider{settings: settings, logger: logger, failed: make(chan error, 2)}
+	err := p.start(ctx, build)
+	if err != nil {
+		p.release()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *Provider) start(ctx context.Context, build string) error {
+	err := p.openLog(ctx)
+	if err != nil {
+		return err
+	}
+	p.listener, err = net.Listen("tcp", p.settings.Listen.Address)
+	if err != nil {
+		return fmt.Errorf("the address listen.address cannot be listened on: %w", err)
+	}
+	p.spine = spine.New(p.spineConfig())
+	gate := gateway.New(p.gatewayConfig(), p.spine, p.log)
+	err = p.recordStart(ctx, gate, build)
+	if err != nil {
+		return err
+	}
+	p.server = server.New(p.serverConfig(gate))
+	go func() {
+		err := p.server.Serve(p.listener)
+		if err != nil {
+			p.failed <- err
+		}
+	}()
+	err = p.startOperations()
+	if err != nil {
+		return err
+	}
+	p.logger.Info("serving", "event", "provider.started", "address", p.listener.Addr().String(),
+		"environment", p.settings.Environment, "build", build)
+	return nil
+}
+
+func (p *Provider) openLog(ctx context.Context) error {
+	store, err := sqlite.Open(p.settings.Audit.Database)
+	if err != nil {
+		return fmt.Errorf("the audit log cannot be opened: %w", err)
+	}
+	p.store = store
+	p.log, err = audit.Open(ctx, audit.Options{
+		Store:           store,
+		Signer:          p.settings.Signer,
+		Checkpoints:     p.settings.Audit.Checkpoints,
+		CheckpointEvery: p.settings.Audit.Every,
+		MaxWait:         p.settings.Audit.GroupWait,
+		Logger:          p.logger,
+	})
+	if err != nil {
+		return fmt.Errorf("the audit log cannot be trusted to go on: %w", err)
+	}
+	return nil
+}
+
+// recordStart writes the start, and closes every question that an earlier run left
+// open, before the first new one is taken.
+func (p *Provider) recordStart(ctx context.Context, gate *gateway.Gateway, build string) error {
+	open, err := p.log.OpenIntents(ctx)
+	if err != nil {
+		return fmt.Errorf("the audit log cannot be read: %w", err)
+	}
+	_, err = p.log.Append(ctx, audit.Entry{Kind: audit.Started, Time: time.Now(), Software: build})
+	if err != nil {
+		return fmt.Errorf("the start cannot be recorded: %w", err)
+	}
+	recovered, err := gate.Recover(ctx, open)
+	if err != nil {
+		return err
+	}
+	if recovered > 0 {
+		p.logger.Warn("an earlier run ended without recording outcomes: they are unknown",
+			"event", "audit.recovered", "questions", recovered)
+	}
+	return nil
+}
+
+// NewID returns a random UUID in the upper case that both wires ask for.
+func NewID() string { return strings.ToUpper(uuid.NewString()) }
+
+func (p *Provider) spineConfig() spine.Config {
+	s := p.settings.Spine
+	return spine.Config{
+		Endpoint:         p.settings.Endpoint,
+		To:               s.To,
+		From:             s.From,
+		TLS:              p.settings.SpineTLS,
+		FromASID:         s.FromASID,
+		ToASID:           s.ToASID,
+		VersionCode:      s.VersionCode,
+		Rules:            p.settings.Rules,
+		ConnectTimeout:   s.ConnectTimeout,
+		WriteTimeout:     s.WriteTimeout,
+		FirstByteTimeout: s.FirstByteTimeout,
+		IdleTimeout:      s.IdleTimeout,
+		MaxConnections:   s.Connections,
+		MaxReply:         s.MaxReply,
+		Now:              time.Now,
+	}
+}
+
+func (p *Provider) gatewayConfig() gateway.Config {
+	budget := p.settings.ITK.RequestBudget
+	return gateway.Config{
+		Numbers:        p.settings.Numbers,
+		Codes:          p.settings.CodeTable,
+		Budget:         budget,
+		RecordReserve:  min(budget/10, 500*time.Millisecond),
+		ConnectRetries: *p.settings.Spine.ConnectRetries,
+		Now:            time.Now,
+		NewID:          NewID,
+	}
+}
+
+func (p *Provider) serverConfig(gate *gateway.Gateway) server.Config {
+	l := p.settings.Limits
+	return server.Config{
+		TLS:      p.settings.ListenTLS,
+		Register: p.settings.Register,
+		Gateway:  gate,
+		Log:      p.log,
+		Limits: server.Limits{
+			Connections:   l.Connections,
+			Questions:     l.Questions,
+			Body:          l.Body,
+			Header:        l.Header,
+			HeaderTimeout: l.HeaderTime,
+			BodyTimeout:   l.BodyTime,
+			WriteTimeout:  l.WriteTime,
+			IdleTimeout:   l.IdleTime,
+			PerSecond:     l.PerSecond,
+			Burst:         l.Burst,
+			RetryAfter:    l.BusyInterval,
+		},
+		Expect: itk.Expectations{
+			Skew:         p.settings.ITK.ClockSkew,
+			MaxLifetime:  p.settings.ITK.MaxTTL,
+			To:           p.settings.ITK.AcceptedTo,
+			Profiles:     p.settings.ITK.RequestProfiles,
+			Interactions: p.settings.ITK.RequestInteractions,
+		},
+		Provider: p.settings.ODSCode,
+		Codes:    p.settings.CodeTable,
+		Logger:   p.logger,
+		Now:      time.Now,
+		NewID:    NewID,
+	}
+}
+
+func (p *Provider) startOperations() error {
+	if p.settings.Operations.Address == "" {
+		return nil
+	}
+	health := &server.Health{
+		Server:       p.server,
+		LogHealthy:   p.log.Healthy,
+		Reachable:    p.spine.Reachable,
+		Certificates: []tls.Certificate{p.settings.ListenTLS.Certificates[0], p.settings.SpineTLS.Certificates[0]},
+		Now:          time.Now,
+		CheckEvery:   10 * time.Second,
+	}
+	listener, err := net.Listen("tcp", p.settings.Operations.Address)
+	if err != nil {
+		return fmt.Errorf("the address operations.address cannot be listened on: %w", err)
+	}
+	p.operations = &http.Server{
+		Handler:           health.Handler(),
+		ReadHeaderTimeout: 5 * time.Second,
+		WriteTimeout:      15 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    8 << 10,
+	}
+	go func() {
+		err := p.operations.Serve(listener)
+		if !errors.Is(err, http.ErrServerClosed) {
+			p.failed <- err
+		}
+	}()
+	return nil
+}
+
+// Address is where clients are answered.
+func (p *Provider) Address() net.Addr { return p.listener.Addr() }
+
+// Failed delivers the error that ended serving before Stop was called.
+func (p *Provider) Failed() <-chan error { return p.failed }
+
+// Stop takes no new request, finishes those under way within ctx, records the stop
+// and closes the log (WRD-OPS-12).
+func (p *Provider) Stop(ctx context.Context) error {
+	drained := p.server.Shutdown(ctx)
+	if drained != nil {
+		p.logger.Warn("requests were still under way at the end of the time to drain", "event", "provider.drain")
+	}
+	record, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	_, recorded := p.log.Append(record, audit.Entry{Kind: audit.Stopped, Time: time.Now()})
+	closed := p.log.Close(record)
+	p.log = nil
+	p.release()
+	p.logger.Info("stopped", "event", "provider.stopped")
+	return errors.Join(drained, recorded, closed)
+}
+
+// release lets go of what was opened, in reverse.
+func (p *Provider) release() {
+	if p.operations != nil {
+		p.operations.Close()
+	}
+	if p.listener != nil {
+		p.listener.Close()
+	}
+	if p.server != nil {
+		ended, cancel := context.WithCancel(context.Background())
+		cancel()
+		p.server.Shutdown(ended)
+	}
+	if p.spine != nil {
+		p.spine.Close()
+	}
+	if p.log != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		p.log.Close(ctx)
+	}
+	if p.store != nil {
+		p.store.Close()
+	}
+}
