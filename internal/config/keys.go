@@ -3,7 +3,9 @@ package config
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -119,15 +121,50 @@ func (c *checker) audit(s *Settings) {
 		}
 		s.Signer = signer
 	}
-	key, ok = c.file("audit.verifier_key", s.Audit.VerifierKey)
-	if ok {
-		verifier, err := note.NewVerifier(strings.TrimSpace(string(key)))
-		if err != nil {
-			c.problems.add("audit.verifier_key", "is not a verifier key; it was written by: ward audit keygen")
-		}
-		s.Verifier = verifier
-	}
+	s.Verifier = c.verifier(s.Audit.VerifierKey)
 	if s.Signer != nil && s.Verifier != nil && (s.Signer.Name() != s.Verifier.Name() || s.Signer.KeyHash() != s.Verifier.KeyHash()) {
 		c.problems.add("audit.verifier_key", "is not the counterpart of audit.signing_key")
 	}
+}
+
+// AuditFile is the part of a configuration that reading the audit log needs: no
+// signing key and no certificate.
+type AuditFile struct {
+	Database    string
+	Checkpoints string
+	Verifier    note.Verifier
+}
+
+// LoadAudit reads the audit part of the configuration file of `ward serve`, so
+// that a log can be checked where nothing else of the service is in order.
+func LoadAudit(path string) (*AuditFile, error) {
+	var file File
+	err := Decode(path, &file)
+	var unknown Problems
+	if err != nil && !errors.As(err, &unknown) {
+		return nil, err
+	}
+	c := &checker{folder: filepath.Dir(path)}
+	a := &AuditFile{Database: c.path(file.Audit.Database), Checkpoints: c.path(file.Audit.Checkpoints)}
+	if a.Database == "" {
+		c.problems.add("audit.database", "is missing; name the file of the audit log")
+	}
+	a.Verifier = c.verifier(file.Audit.VerifierKey)
+	if len(c.problems) > 0 {
+		return nil, c.problems
+	}
+	return a, nil
+}
+
+func (c *checker) verifier(path string) note.Verifier {
+	key, ok := c.file("audit.verifier_key", path)
+	if !ok {
+		return nil
+	}
+	verifier, err := note.NewVerifier(strings.TrimSpace(string(key)))
+	if err != nil {
+		c.problems.add("audit.verifier_key", "is not a verifier key; it was written by: ward audit keygen")
+		return nil
+	}
+	return verifier
 }

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/sqlite"
+	"github.com/wardsmsp/ward/internal/config"
+)
+
+// openAudit opens the audit log that a configuration names, for reading.
+func openAudit(path string) (*sqlite.ReadOnly, *config.AuditFile, error) {
+	file, err := config.LoadAudit(path)
+	if err != nil {
+		return nil, nil, wrong(path, err)
+	}
+	store, err := sqlite.OpenReadOnly(file.Database)
+	if err != nil {
+		return nil, nil, err
+	}
+	return store, file, nil
+}
+
+func auditVerify(ctx context.Context, args []string, out, log io.Writer) error {
+	set := flags("audit verify", log)
+	path := set.String("config", "", "configuration `FILE`")
+	_, err := parse(set, args)
+	if err != nil {
+		return err
+	}
+	store, file, err := openAudit(*path)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	began := time.Now()
+	report, err := audit.Verify(ctx, store, note.VerifierList(file.Verifier), file.Verifier.Name(), file.Checkpoints)
+	if err != nil {
+		return fmt.Errorf("THE AUDIT LOG DOES NOT VERIFY. %d entries before the fault are as they were written. %w", report.Entries, err)
+	}
+	fmt.Fprintf(out, "The audit log verifies: %d entries, %d questions under way or left open, %d exported checkpoints (the newest covers %d entries).\n",
+		report.Entries, report.OpenIntents, report.Exported, report.Newest)
+	fmt.Fprintf(out, "Root %s, %s\n", report.Root, time.Since(began).Round(time.Millisecond))
+	return nil
+}
+
+func auditShow(ctx context.Context, args []string, out, log io.Writer) error {
+	set := flags("audit show", log)
+	path := set.String("config", "", "configuration `FILE`")
+	from := set.Int64("from", -1, "first sequence `NUMBER`; the newest entries if left out")
+	count := set.Int64("n", 20, "how many entries")
+	asJSON := set.Bool("json", false, "print the stored form, one entry on each line")
+	_, err := parse(set, args)
+	if err != nil {
+		return err
+	}
+	store, _, err := openAudit(*path)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	head, err := store.Head(ctx)
+	if err != nil {
+		return err
+	}
+	if *from < 0 {
+		*from = max(0, head.Size-*count)
+	}
+	if *asJSON {
+		return showLeaves(ctx, store, *from, *from+*count, out)
+	}
+	return showEntries(ctx, store, *from, *from+*count, out)
+}
+
+func showLeaves(ctx context.Context, store audit.Reader, from, to int64, out io.Writer) error {
+	for row, err := range store.Rows(ctx, from, to) {
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(out, "%s\n", row.Leaf)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func showEntries(ctx context.Context, store audit.Reader, from, to int64, out io.Writer) error {
+	fmt.Fprintln(out, "NHS Confidential: Personal Data about a patient")
+	table := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(table, "SEQ\tTIME (UTC)\tKIND\tCLIENT\tUSER\tNHS NUMBER\tOUTCOME\tCODE\tNOTIFIED\tCORRELATION\tREASON")
+	for record, err := range audit.Entries(ctx, store, from, to) {
+		if err != nil {
+			return errors.Join(table.Flush(), err)
+		}
+		e := record.Entry
+		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", record.Seq,
+			e.Time.UTC().Format("2006-01-02 15:04:05.000"), e.Kind, dash(e.Client), dash(userOf(e)), dash(e.NHSNumber),
+			dash(e.Outcome), dash(e.Code), dash(e.Notified), dash(e.Correlation), dash(e.Reason))
+	}
+	return table.Flush()
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// userOf is the first identity that the client gave.
+func userOf(e audit.Entry) string {
+	if len(e.AuditIdentities) == 0 {
+		return ""
+	}
+	return e.AuditIdentities[0].URI
+}
+
+func auditKeygen(args []string, out, log io.Writer) error {
+	set := flags("audit keygen", log)
+	name := set.String("name", "", "`NAME` of the log, such as smsp.example.nhs.uk/audit")
+	folder := set.String("out", ".", "`FOLDER` to write audit-key and audit-key.pub to")
+	_, err := parse(set, args)
+	if err != nil {
+		return err
+	}
+	if *name == "" {
+		return errors.New("name the log: -name NAME")
+	}
+	signer, verifier, err := audit.GenerateKey(*name, rand.Reader)
+	if err != nil {
+		return err
+	}
+	secret, public := filepath.Join(*folder, "audit-key"), filepath.Join(*folder, "audit-key.pub")
+	err = writeNew(secret, signer, 0o600)
+	if err != nil {
+		return err
+	}
+	err = writeNew(public, verifier, 0o644)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "wrote %s (secret: audit.signing_key) and %s (audit.verifier_key; give it to whoever checks the log)\n", secret, public)
+	return nil
+}
+
+// writeNew never replaces a file: a lost signing key cannot be made again.
+func writeNew(path, content string, mode os.FileMode) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(content + "\n")
+	return errors.Join(err, f.Close())
+}

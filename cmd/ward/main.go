@@ -1,0 +1,129 @@
+// Command ward is a CP-IS Spine Mini Service Provider and its tools.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	_ "time/tzdata" // United Kingdom time on machines without a zone database
+)
+
+const usage = `ward is a CP-IS Spine Mini Service Provider.
+
+  ward serve -config FILE                    answer clients
+  ward config check FILE                     find every problem of a configuration
+  ward ask -config FILE NHSNUMBER            ask a provider one question. This notifies.
+           [-json | -raw | -request]
+  ward audit verify -config FILE             check the whole audit log
+  ward audit show -config FILE               show entries  [-from N] [-n COUNT] [-json]
+  ward audit keygen -name NAME -out FOLDER   make the keys that sign checkpoints
+  ward version
+`
+
+// Exit codes. Those of ask keep an answer apart from the two kinds of no answer.
+const (
+	exitDone       = 0 // an answer: a record was found, or none is held
+	exitFailed     = 1
+	exitUsage      = 2
+	exitNotChecked = 3 // nothing was asked
+	exitNotKnown   = 4 // asked, or possibly asked, without a usable answer
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// errUsage means that the command line is wrong and that this was already said.
+var errUsage = errors.New("usage")
+
+// run is the whole program but the process around it.
+func run(ctx context.Context, args []string, out, log io.Writer) int {
+	if len(args) > 1 && (args[0] == "config" || args[0] == "audit") {
+		args = append([]string{args[0] + " " + args[1]}, args[2:]...)
+	}
+	if len(args) == 0 {
+		fmt.Fprint(log, usage)
+		return exitUsage
+	}
+	code := exitDone
+	var err error
+	switch args[0] {
+	case "serve":
+		err = serve(ctx, args[1:], log)
+	case "config check":
+		err = checkConfig(args[1:], out)
+	case "ask":
+		code, err = ask(ctx, args[1:], out, log)
+	case "audit verify":
+		err = auditVerify(ctx, args[1:], out, log)
+	case "audit show":
+		err = auditShow(ctx, args[1:], out, log)
+	case "audit keygen":
+		err = auditKeygen(args[1:], out, log)
+	case "version":
+		fmt.Fprintln(out, build())
+	case "help", "-h", "-help", "--help":
+		fmt.Fprint(out, usage)
+	default:
+		fmt.Fprintf(log, "ward: %q is not a command\n\n%s", args[0], usage)
+		return exitUsage
+	}
+	if errors.Is(err, errUsage) {
+		return exitUsage
+	}
+	if err != nil {
+		fmt.Fprintf(log, "ward: %v\n", err)
+		return exitFailed
+	}
+	return code
+}
+
+// flags makes a flag set that reports errors without ending the process.
+func flags(name string, log io.Writer) *flag.FlagSet {
+	set := flag.NewFlagSet("ward "+name, flag.ContinueOnError)
+	set.SetOutput(log)
+	return set
+}
+
+// parse reads flags that may stand before and after the arguments, and returns
+// the arguments.
+func parse(set *flag.FlagSet, args []string) ([]string, error) {
+	var rest []string
+	for {
+		err := set.Parse(args)
+		if errors.Is(err, flag.ErrHelp) || err != nil {
+			return nil, errUsage
+		}
+		if set.NArg() == 0 {
+			return rest, nil
+		}
+		rest = append(rest, set.Arg(0))
+		args = set.Args()[1:]
+	}
+}
+
+// build says which build this is.
+func build() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "ward (unknown build)"
+	}
+	revision := "no revision"
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			revision = s.Value
+		}
+	}
+	return "ward " + info.Main.Version + " " + revision + " " + info.GoVersion
+}

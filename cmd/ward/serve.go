@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/wardsmsp/ward/internal/config"
+	"github.com/wardsmsp/ward/internal/provider"
+	"github.com/wardsmsp/ward/internal/telemetry"
+)
+
+// serve answers clients until ctx ends or serving fails.
+func serve(ctx context.Context, args []string, log io.Writer) error {
+	set := flags("serve", log)
+	path := set.String("config", "", "configuration `FILE`")
+	_, err := parse(set, args)
+	if err != nil {
+		return err
+	}
+	settings, err := config.Load(*path)
+	if err != nil {
+		return wrong(*path, err)
+	}
+	logger := telemetry.NewLogger(log, settings.LogLevel, settings.Log.Format)
+	running, err := provider.Start(ctx, settings, logger, build())
+	if err != nil {
+		return err
+	}
+	var failure error
+	select {
+	case <-ctx.Done():
+	case failure = <-running.Failed():
+		logger.Error("serving failed", "event", "provider.failed", "cause", failure.Error())
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), settings.Limits.DrainTime)
+	defer cancel()
+	return errors.Join(failure, running.Stop(drain))
+}
+
+func checkConfig(args []string, out io.Writer) error {
+	if len(args) != 1 {
+		return errors.New("name one configuration file: ward config check FILE")
+	}
+	settings, err := config.Load(args[0])
+	if err != nil {
+		return wrong(args[0], err)
+	}
+	fmt.Fprintf(out, "%s is in order: environment %s, %d client(s), Spine at %s\n",
+		args[0], settings.Environment, len(settings.Clients), settings.Endpoint.Host)
+	return nil
+}
+
+// wrong lists what is wrong with a configuration.
+func wrong(path string, err error) error {
+	if path == "" {
+		return errors.New("name a configuration file: -config FILE")
+	}
+	var problems config.Problems
+	if errors.As(err, &problems) {
+		return fmt.Errorf("%s has %d problem(s):\n%w", path, len(problems), problems)
+	}
+	return err
+}
