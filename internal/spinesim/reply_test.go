@@ -36,6 +36,16 @@ func readReply(t testing.TB, response *http.Response, body []byte) reply {
 	return r
 }
 
+// readResponse reads the body first.
+func readResponse(t testing.TB, response *http.Response) reply {
+	t.Helper()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return readReply(t, response, body)
+}
+
 // strictXML is encoding/xml without its leniency toward what follows the root.
 func strictXML(body []byte, root *element) error {
 	d := xml.NewDecoder(bytes.NewReader(body))
