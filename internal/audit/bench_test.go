@@ -1,7 +1,6 @@
 package audit_test
 
 import (
-	"crypto/rand"
 	"fmt"
 	"path/filepath"
 	"sync"
@@ -9,10 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/mod/sumdb/note"
-
 	"github.com/wardsmsp/ward/internal/audit"
-	"github.com/wardsmsp/ward/internal/audit/sqlite"
 )
 
 // BenchmarkAppend measures durable entries, by the number of goroutines that
@@ -20,23 +16,8 @@ import (
 func BenchmarkAppend(b *testing.B) {
 	for _, appenders := range []int{1, 8, 64} {
 		b.Run(fmt.Sprint(appenders), func(b *testing.B) {
-			store, err := sqlite.Open(filepath.Join(b.TempDir(), "audit.db"))
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer store.Close()
-			signerKey, _, err := audit.GenerateKey("ward.example/audit", rand.Reader)
-			if err != nil {
-				b.Fatal(err)
-			}
-			signer, err := note.NewSigner(signerKey)
-			if err != nil {
-				b.Fatal(err)
-			}
-			log, err := audit.Open(b.Context(), audit.Options{Store: store, Signer: signer})
-			if err != nil {
-				b.Fatal(err)
-			}
+			store := openStore(b, filepath.Join(b.TempDir(), "audit.db"))
+			log := openLog(b, newKeys(b).options(store))
 			b.ReportAllocs()
 			b.ResetTimer()
 			parallel(appenders, b.N, func(i int64) error {
@@ -45,11 +26,61 @@ func BenchmarkAppend(b *testing.B) {
 			}, b.Error)
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "entries/s")
 			b.StopTimer()
-			err = log.Close(b.Context())
-			if err != nil {
-				b.Error(err)
-			}
+			closeAll(b, log, store)
 		})
+	}
+}
+
+// BenchmarkRows commits the same rows in groups of 64 to the same tables
+// without tree, signature and queue: what the log costs beyond its store.
+func BenchmarkRows(b *testing.B) {
+	const size = 64
+	store := openStore(b, filepath.Join(b.TempDir(), "audit.db"))
+	signed := make([]byte, 183)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for base := int64(0); base < int64(b.N); base += size {
+		g := audit.Group{Base: base, Checkpoint: signed}
+		for seq := base; seq < base+size; seq++ {
+			g.Rows = append(g.Rows, audit.Row{Seq: seq, Leaf: audit.AppendLeaf(seq, sample(seq))})
+			if seq%2 == 0 {
+				g.Opened = append(g.Opened, seq)
+			} else {
+				g.Closed = append(g.Closed, seq-1)
+			}
+		}
+		err := store.Commit(b.Context(), g)
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "entries/s")
+}
+
+// BenchmarkVerify measures entries verified (WRD-PERF-07: a million in 10 s).
+func BenchmarkVerify(b *testing.B) {
+	k := newKeys(b)
+	store := openStore(b, filepath.Join(b.TempDir(), "audit.db"))
+	log := openLog(b, k.options(store))
+	parallel(64, b.N, func(i int64) error {
+		_, err := log.Append(b.Context(), sample(i))
+		return err
+	}, b.Error)
+	b.ReportAllocs()
+	b.ResetTimer()
+	mustVerify(b, store, k.public, "")
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "entries/s")
+}
+
+func BenchmarkParseLeaf(b *testing.B) {
+	leaf := audit.AppendLeaf(1, sample(1))
+	b.SetBytes(int64(len(leaf)))
+	b.ReportAllocs()
+	for b.Loop() {
+		_, _, err := audit.ParseLeaf(leaf)
+		if err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 

@@ -24,8 +24,8 @@ import (
 const origin = "ward.example/audit"
 
 func TestMain(m *testing.M) {
-	if path := os.Getenv(childEnv); path != "" {
-		os.Exit(appendForever(path))
+	if dir := os.Getenv(childEnv); dir != "" {
+		os.Exit(child(dir))
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -38,11 +38,17 @@ type keys struct {
 
 func newKeys(t testing.TB) keys {
 	t.Helper()
+	signerKey, verifierKey := newKeyStrings(t)
+	return parseKeys(t, signerKey, verifierKey)
+}
+
+func newKeyStrings(t testing.TB) (signerKey, verifierKey string) {
+	t.Helper()
 	signerKey, verifierKey, err := audit.GenerateKey(origin, rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return parseKeys(t, signerKey, verifierKey)
+	return signerKey, verifierKey
 }
 
 func parseKeys(t testing.TB, signerKey, verifierKey string) keys {

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -28,7 +29,7 @@ func (m *Mismatch) Error() string {
 // Report is what Verify found. After an error it says how far it came.
 type Report struct {
 	Entries     int64     // entries that are as they were when they were written
-	Root        tlog.Hash // of the tree of these
+	Root        tlog.Hash // of the tree, if all is right
 	OpenIntents int       // intents among them without an outcome
 	Exported    int       // exported checkpoints that agree with them
 	Newest      int64     // entries covered by the newest exported checkpoint
@@ -46,35 +47,12 @@ type Report struct {
 // which checkpoint cannot be trusted. The report counts what was right.
 func Verify(ctx context.Context, store Reader, known note.Verifiers, origin, dir string) (Report, error) {
 	v := verifier{open: make(map[string][]int64)}
-	if dir != "" {
-		// Read before the store, which must then be at least as new.
-		var err error
-		v.exported, err = readExported(dir, known, origin)
-		if err != nil {
-			return v.report, err
-		}
-		if n := len(v.exported); n > 0 {
-			v.report.Newest = v.exported[n-1].Size
-		}
+	err := v.verify(ctx, store, known, origin, dir)
+	var m *Mismatch
+	if errors.As(err, &m) {
+		v.report.Entries = min(v.report.Entries, max(0, m.First))
 	}
-	head, err := store.Head(ctx)
-	if err != nil {
-		return v.report, err
-	}
-	err = v.compareExported()
-	if err != nil {
-		return v.report, err
-	}
-	for row, err := range rows(ctx, store, math.MinInt64, head.Size) {
-		if err != nil {
-			return v.report, err
-		}
-		err = v.entry(row)
-		if err != nil {
-			return v.report, err
-		}
-	}
-	return v.report, v.finish(head, known, origin)
+	return v.report, err
 }
 
 type verifier struct {
@@ -83,6 +61,38 @@ type verifier struct {
 	exported []exported // those still to be compared
 	agreed   int64      // entries covered by the last exported checkpoint that agreed
 	report   Report
+}
+
+func (v *verifier) verify(ctx context.Context, store Reader, known note.Verifiers, origin, dir string) error {
+	var err error
+	if dir != "" {
+		// Read before the store, which must then be at least as new.
+		v.exported, err = readExported(dir, known, origin)
+		if err != nil {
+			return err
+		}
+		if n := len(v.exported); n > 0 {
+			v.report.Newest = v.exported[n-1].Size
+		}
+	}
+	head, err := store.Head(ctx)
+	if err != nil {
+		return err
+	}
+	err = v.compareExported()
+	if err != nil {
+		return err
+	}
+	for row, err := range rows(ctx, store, math.MinInt64, head.Size) {
+		if err != nil {
+			return err
+		}
+		err = v.entry(row)
+		if err != nil {
+			return err
+		}
+	}
+	return v.finish(head, known, origin)
 }
 
 // entry checks the next row.
@@ -153,8 +163,7 @@ func (v *verifier) finish(head Head, known note.Verifiers, origin string) error 
 		return &Mismatch{First: size, Last: newest.Size - 1, Reason: fmt.Sprintf(
 			"missing although the exported checkpoint %s covers them: the store was cut short or replaced by an older copy", newest.file)}
 	}
-	var err error
-	v.report.Root, err = v.edge.root()
+	root, err := v.edge.root()
 	if err != nil {
 		return err
 	}
@@ -167,7 +176,7 @@ func (v *verifier) finish(head Head, known note.Verifiers, origin string) error 
 		return &Mismatch{First: c.Size, Last: size - 1, Reason: "not covered by the signed checkpoint: added without the log"}
 	case c.Size > size:
 		return missing(size, c.Size-1)
-	case c.Root != v.report.Root:
+	case c.Root != root:
 		return &Mismatch{First: v.agreed, Last: max(v.agreed, size-1), Reason: "not those of the signed checkpoint"}
 	}
 	open := slices.Sorted(flatten(maps.Values(v.open)))
@@ -176,6 +185,7 @@ func (v *verifier) finish(head Head, known note.Verifiers, origin string) error 
 		seq := firstDifference(open, head.Open)
 		return &Mismatch{First: seq, Last: seq, Reason: "is wrongly in or missing from the list of open intents"}
 	}
+	v.report.Root = root
 	return nil
 }
 

@@ -1,0 +1,55 @@
+package audit_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/wardsmsp/ward/internal/audit"
+)
+
+// WRD-OPS-14: testdata/v1 was written by the first release of the format and is
+// never made anew. Every later one verifies it, reads it and goes on with it.
+func TestStoreOfVersion1(t *testing.T) {
+	const (
+		signerKey   = "PRIVATE+KEY+ward.example/audit+f0ce6207+ATpNwS5W9kaTNqKUCUs7ITwfM0FZKCnw0VHBPsiFLOls"
+		verifierKey = "ward.example/audit+f0ce6207+AXokt5YIymlW5DN0quqLRGcZR+Us6Y4u4ykE/QvLE3v4"
+		wantRoot    = "T6Uxwuxd0TShw6YVSuNPL3qG1HTafHjFhR1MoWqaM/U="
+	)
+	k := parseKeys(t, signerKey, verifierKey)
+	dir := t.TempDir()
+	err := os.CopyFS(dir, os.DirFS("testdata/v1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := openStore(t, filepath.Join(dir, "audit.db"))
+	report := mustVerify(t, store, k.public, dir)
+	if report.Entries != 6 || report.Root.String() != wantRoot || report.Newest != 6 || report.OpenIntents != 1 {
+		t.Errorf("report %+v", report)
+	}
+	var got []audit.Entry
+	for record, err := range audit.Entries(t.Context(), store, 0, 6) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, record.Entry)
+	}
+	last := full
+	last.Time = last.Time.UTC().Truncate(time.Millisecond)
+	last.Elapsed = last.Elapsed.Truncate(time.Microsecond)
+	want := []audit.Entry{sample(0), sample(1), sample(2), sample(3), sample(4), last}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("entries (-want +got):\n%s", diff)
+	}
+	options := k.options(store)
+	options.Checkpoints = dir
+	log := openLog(t, options)
+	if seq := mustAppend(t, log, sample(5)); seq != 6 {
+		t.Errorf("the next sequence number is %d, want 6", seq)
+	}
+	mustVerify(t, store, k.public, dir)
+	closeAll(t, log, store)
+}
