@@ -24,8 +24,8 @@ func Failed(o Outcome, reason string) Answer {
 	return Answer{outcome: o, notified: o.Notified(), reason: reason}
 }
 
-func found(f Findings) Answer {
-	return Answer{outcome: Found, notified: NotifiedYes, findings: &f}
+func found(f Findings, reason string) Answer {
+	return Answer{outcome: Found, notified: NotifiedYes, findings: &f, reason: reason}
 }
 
 func noRecord(reason string) Answer {
@@ -88,7 +88,7 @@ func told(code Code, notified *Notified, f Findings, accesses, records int) Answ
 		if len(f.Records) == 0 || len(f.Records) != records || len(f.Accesses) != accesses {
 			return Failed(ResponseInvalid, "the totals do not match the content")
 		}
-		return found(f)
+		return found(f, "")
 	case CodeNoRecord:
 		return noRecord("told by the provider")
 	case CodeInputInvalid:

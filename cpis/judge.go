@@ -56,7 +56,11 @@ func (r Rules) Success(q Query, s Statement) Answer {
 			return Failed(ResponseInvalid, "a record without a plan")
 		}
 	}
-	return found(s.Findings)
+	reason := ""
+	if *s.TotalRecords < len(s.Records) || *s.TotalAccesses < len(s.Accesses) {
+		reason = "more received than declared"
+	}
+	return found(s.Findings, reason)
 }
 
 func isCount(total *int) bool { return total != nil && *total >= 0 }

@@ -50,7 +50,7 @@ func refusals() []row {
 	business := []reason{{"GE002", "Unexpected business error encountered.", "ER"}}
 	return []row{
 		{name: "not-found-extra-reason", number: "9990010218", lateNumber: "9990020019", code: codeLost, summary: "QUQI with the two reasons of not found and a third, 17", compose: failedWith(notFoundAnd, nil)},
-		{name: "not-found-warning-only", number: "9990010226", code: codeUnclear, summary: "QUQI whose only reason, 1, is a warning (WG)", compose: failedWith([]reason{{"1", "NHS Number Not Found", "WG"}}, nil)},
+		{name: "not-found-warning-only", number: "9990010226", code: codeLost, summary: "QUQI whose only reason, 1, is a warning (WG)", compose: failedWith([]reason{{"1", "NHS Number Not Found", "WG"}}, nil)},
 		{name: "quqi-no-reason", number: "9990010234", lateNumber: "9990020027", code: codeUnclear, summary: "QUQI without any reason", compose: failedWith(nil, nil)},
 		{name: "mcci-ae", number: "9990010242", lateNumber: "9990020035", code: codeLost, summary: "MCCI AE with GE002, directly in the SOAP body", compose: acked(false, "AE", business, "", "")},
 		{name: "mcci-ae-wrapped", number: "9990010250", code: codeLost, summary: "MCCI AE with GE002, wrapped", compose: acked(true, "AE", business, "", "")},
@@ -72,9 +72,9 @@ func contradictions() []row {
 		{name: "no-subject", number: "9990010366", processed: true, record: true, code: codeUnclear, summary: "a success without its payload", compose: found(func(_ *envelope, a *answer) { a.noSubject = true })},
 		{name: "response-code-nf", number: "9990010374", processed: true, record: true, code: codeUnclear, summary: "a success whose queryResponseCode is NF", compose: found(func(_ *envelope, a *answer) { a.responseCode = "NF" })},
 		{name: "records-more-than-sent", number: "9990010382", processed: true, record: true, code: codeUnclear, summary: "one record more declared than sent", compose: found(func(_ *envelope, a *answer) { a.recordTotal = more(len(a.records), 1) })},
-		{name: "records-fewer-than-sent", number: "9990010390", processed: true, record: true, code: codeUnclear, summary: "one record fewer declared than sent", compose: found(func(_ *envelope, a *answer) { a.recordTotal = more(len(a.records), -1) })},
+		{name: "records-fewer-than-sent", number: "9990010390", processed: true, record: true, code: codeFound, summary: "one record fewer declared than sent", compose: found(func(_ *envelope, a *answer) { a.recordTotal = more(len(a.records), -1) })},
 		{name: "accesses-more-than-sent", number: "9990010404", processed: true, record: true, code: codeUnclear, summary: "one access more declared than sent", compose: found(func(_ *envelope, a *answer) { a.accessTotal = more(len(a.history), 1) })},
-		{name: "accesses-fewer-than-sent", number: "9990010412", processed: true, record: true, code: codeUnclear, summary: "one access fewer declared than sent", compose: found(func(_ *envelope, a *answer) { a.accessTotal = more(len(a.history), -1) })},
+		{name: "accesses-fewer-than-sent", number: "9990010412", processed: true, record: true, code: codeFound, summary: "one access fewer declared than sent", compose: found(func(_ *envelope, a *answer) { a.accessTotal = more(len(a.history), -1) })},
 		{name: "other-patient-subject", number: "9990010420", processed: true, record: true, code: codeUnclear, summary: "found, the subject's NHS number another child's", compose: found(func(_ *envelope, a *answer) { a.subject = strangerNumber })},
 		{name: "other-patient-history", number: "9990010439", processed: true, record: true, code: codeUnclear, summary: "found, the NHS number in the last access another child's", compose: found(func(_ *envelope, a *answer) { a.asked = strangerNumber })},
 		{name: "previous-answer", number: "9990010447", processed: true, code: codeUnclear, summary: "the reply to the query before this one", compose: previousAnswer},

@@ -1,0 +1,107 @@
+// Command demo shows the whole of Ward on one machine: a simulated Spine, the
+// provider, and a client that asks, with throw-away certificates and synthetic
+// children.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	_ "time/tzdata" // United Kingdom time on machines without a zone database
+
+	"github.com/wardsmsp/ward/internal/stage"
+	"github.com/wardsmsp/ward/internal/telemetry"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+// budget is shorter than a real one, so that the children on whom the simulator
+// stalls do not keep the audience waiting.
+const budget = 3 * time.Second
+
+func run(ctx context.Context, args []string, out, errs io.Writer) (err error) {
+	set := flag.NewFlagSet("demo", flag.ContinueOnError)
+	set.SetOutput(errs)
+	once := set.Bool("once", false, "ask about every synthetic child, verify the audit log, and end")
+	dir := set.String("dir", "", "keep everything under this `FOLDER`; a temporary one if left out")
+	address := set.String("addr", "", "the provider's `HOST:PORT`; a free port on loopback if left out")
+	pattern := set.String("pattern", "sync", "how the Spine answers: sync")
+	err = set.Parse(args)
+	if err != nil {
+		return err
+	}
+	if *pattern != "sync" {
+		return fmt.Errorf("-pattern %s is not built yet; the synchronous pattern is", *pattern)
+	}
+	folder, remove, err := prepare(*dir)
+	if err != nil {
+		return err
+	}
+	defer remove()
+
+	set0, err := stage.Set(stage.Options{Dir: folder, Address: *address, Budget: budget})
+	if err != nil {
+		return err
+	}
+	defer set0.Close()
+	log, err := os.Create(filepath.Join(folder, "ward.log"))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	running, err := set0.StartProvider(ctx, telemetry.NewLogger(log, slog.LevelInfo, "json"))
+	if err != nil {
+		return err
+	}
+	defer func() {
+		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), budget+time.Second)
+		defer cancel()
+		stopped := running.Stop(drain)
+		if err == nil {
+			err = stopped
+		}
+	}()
+	err = writeEndpoints(set0)
+	if err != nil {
+		return err
+	}
+	show, err := newShow(set0, out)
+	if err != nil {
+		return err
+	}
+	defer show.close()
+	if *once {
+		return show.everyone(ctx)
+	}
+	return show.one(ctx)
+}
+
+// prepare returns the folder of the demonstration, and how to remove it if nobody
+// asked for it.
+func prepare(dir string) (string, func(), error) {
+	if dir != "" {
+		absolute, err := filepath.Abs(dir)
+		if err != nil {
+			return "", nil, err
+		}
+		return absolute, func() {}, os.MkdirAll(absolute, 0o755)
+	}
+	folder, err := os.MkdirTemp("", "ward-demo-")
+	return folder, func() { os.RemoveAll(folder) }, err
+}

@@ -1,0 +1,138 @@
+package stage
+
+import (
+	"crypto/tls"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/template"
+	"time"
+
+	"github.com/wardsmsp/ward/internal/spinesim"
+)
+
+func keyPair(certificate, key []byte) (tls.Certificate, error) {
+	return tls.X509KeyPair(certificate, key)
+}
+
+const wardTOML = `# The provider of this stage. Every certificate here is a throw-away.
+environment = "test"
+ods_code = "{{.ProviderODS}}"
+
+[listen]
+address = "{{.Address}}"
+certificate = "ward.pem"
+key = "ward-key.pem"
+client_ca = "ca.pem"
+
+[limits]
+per_second = 100000
+burst = 100000
+{{.Limits}}
+
+[itk]
+accepted_to = ["{{.URL}}"]
+request_budget = "{{.Budget}}"
+
+[nhs_number]
+exempt = ["1234567895"] # the official success number, which fails Modulus 11
+
+[spine]
+endpoint = "{{.Spine}}"
+server_name = "simulator.example.invalid"
+certificate = "ward-spine.pem"
+key = "ward-spine-key.pem"
+ca = "ca.pem"
+from_asid = "{{.ProviderASID}}"
+to_asid = "{{.SpineASID}}"
+max_tls = "{{.SpineTLS}}"
+connect_timeout = "{{.ConnectTimeout}}"
+
+[audit]
+database = "audit.db"
+signing_key = "audit-key"
+verifier_key = "audit-key.pub"
+checkpoints = "checkpoints"
+
+[[clients]]
+name = "{{.ClientName}}"
+organisations = ["{{.ClientODS}}"]
+setting = "emergency-department"
+certificate_files = ["client.pem"]
+usernames = ["{{.Username}}"]
+audit_identities = ["urn:nhs-uk:identity:ods:{{.ClientODS}}"]
+asid = "{{.ClientASID}}"
+per_second = 100000
+burst = 100000
+{{.Client}}
+{{.Ward}}
+`
+
+const clientTOML = `# A client of this stage: an emergency department without smartcards.
+url = "{{.URL}}"
+username = "{{.Username}}"
+audit_identity = "{{.AuditIdentity}}"
+organisation = "{{.ClientODS}}"
+organisation_name = "Example Hospital NHS Trust Emergency Department"
+provider = "{{.ProviderODS}}"
+certificate = "client.pem"
+key = "client-key.pem"
+ca = "ca.pem"
+server_name = "smsp.example.invalid"
+contacts = "Westmarch children's social care 020 7946 0101, out of hours 020 7946 0102"
+service_desk = "01632 960999"
+
+[system]
+asid = "{{.ClientASID}}"
+[system.responsible]
+role_code = "R0580"
+role_name = "Nurse Manager"
+prefix = "Ms"
+given = "Imogen"
+family = "Hartley"
+`
+
+const spinesimTOML = `# The simulator of this stage as a program of its own: spinesim -config spinesim.toml
+address = "{{.SpineAddress}}"
+management = "{{.SpineManagement}}"
+certificate = "spinesim.pem"
+key = "spinesim-key.pem"
+client_cas = "ca.pem"
+generate = {{.Generate}}
+`
+
+// fields fill the templates.
+type fields struct {
+	Options
+	ProviderODS, ProviderASID, ClientName, ClientODS, ClientASID, Username, AuditIdentity string
+	URL, Address, Spine, SpineASID, SpineAddress, SpineManagement                         string
+	ConnectTimeout                                                                        time.Duration
+}
+
+func (s *Stage) writeFiles(o Options) error {
+	address := s.Address
+	f := fields{
+		Options:     o,
+		ProviderODS: ProviderODS, ProviderASID: ProviderASID,
+		ClientName: ClientName, ClientODS: ClientODS, ClientASID: ClientASID,
+		Username: Username, AuditIdentity: AuditIdentity,
+		URL: s.URL, Address: address, ConnectTimeout: o.Budget / 3,
+		Spine: s.Simulator.URL(), SpineASID: spinesim.TestASID,
+		SpineAddress: s.Simulator.Addr(), SpineManagement: s.Simulator.ManagementAddr(),
+	}
+	return errors.Join(
+		s.write("ward.toml", wardTOML, f),
+		s.write("client.toml", clientTOML, f),
+		s.write("spinesim.toml", spinesimTOML, f),
+	)
+}
+
+func (s *Stage) write(name, text string, f fields) error {
+	var content strings.Builder
+	err := template.Must(template.New(name).Parse(text)).Execute(&content, f)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(s.Dir, name), []byte(content.String()), 0o644)
+}

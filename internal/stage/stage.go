@@ -1,0 +1,191 @@
+// Package stage sets up everything on one machine: throw-away certificates,
+// configuration files, the simulator, and a place for the provider. The
+// demonstration, the tests and the benchmarks stand on it; no production program
+// does.
+package stage
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/config"
+	"github.com/wardsmsp/ward/internal/provider"
+	"github.com/wardsmsp/ward/internal/spinesim"
+	"github.com/wardsmsp/ward/internal/testpki"
+)
+
+// The parties of the stage. All are invented.
+const (
+	ProviderODS   = "Y99"
+	ProviderASID  = "200000000183"
+	ClientName    = "demo-ed"
+	ClientODS     = "RXX"
+	ClientASID    = "200000000290"
+	Username      = "demo-ed-system"
+	AuditIdentity = "urn:nhs-uk:identity:ods:RXX:ed-nurse-0042"
+)
+
+// Options say what differs from one stage to another.
+type Options struct {
+	Dir      string        // everything is kept here; it must exist
+	Address  string        // of the provider; a free port on loopback if empty
+	Budget   time.Duration // for one question; 9 s
+	Generate int           // synthetic children besides the cast
+	SpineTLS string        // highest version towards the Spine, "1.2" or "1.3"; 1.2
+	// Simulator may change the simulator's configuration before it is made.
+	Simulator func(*spinesim.Config)
+	// Ward, Limits and Client are TOML that is added to the provider's
+	// configuration: at its end, to its limits, and to its one client.
+	Ward, Limits, Client string
+}
+
+// Stage is a set stage with a running simulator.
+type Stage struct {
+	Dir       string
+	URL       string // of the provider's endpoint
+	Address   string // of the provider
+	Simulator *spinesim.Simulator
+	Authority *testpki.Authority
+}
+
+// Set writes the files and starts the simulator.
+func Set(o Options) (*Stage, error) {
+	authority, err := testpki.New(time.Now())
+	if err != nil {
+		return nil, err
+	}
+	if o.Budget == 0 {
+		o.Budget = 9 * time.Second
+	}
+	if o.SpineTLS == "" {
+		o.SpineTLS = "1.2"
+	}
+	s := &Stage{Dir: o.Dir, Authority: authority}
+	s.Address, err = freeAddress(o.Address)
+	if err != nil {
+		return nil, err
+	}
+	s.URL = "https://" + s.Address + "/smsp/cpis"
+	err = s.issue()
+	if err != nil {
+		return nil, err
+	}
+	err = s.startSimulator(o)
+	if err != nil {
+		return nil, err
+	}
+	return s, errors.Join(s.makeAuditKey(), s.writeFiles(o))
+}
+
+// freeAddress replaces an absent address by a free port on loopback.
+func freeAddress(address string) (string, error) {
+	if address == "" {
+		address = "127.0.0.1:0"
+	}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return "", err
+	}
+	defer listener.Close()
+	return listener.Addr().String(), nil
+}
+
+func (s *Stage) issue() error {
+	err := s.Authority.WriteRoot(s.Dir, "ca")
+	if err != nil {
+		return err
+	}
+	host, _, err := net.SplitHostPort(s.Address)
+	if err != nil {
+		return err
+	}
+	addresses := []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
+	if ip := net.ParseIP(host); ip != nil {
+		addresses = append(addresses, ip)
+	}
+	for name, request := range map[string]testpki.Request{
+		"ward":       {CommonName: "smsp.example.invalid", DNSNames: []string{"smsp.example.invalid", "localhost"}, IPs: addresses, Server: true},
+		"ward-spine": {CommonName: "smsp-out.example.invalid", DNSNames: []string{"smsp-out.example.invalid"}, Client: true},
+		"spinesim":   {CommonName: "simulator.example.invalid", DNSNames: []string{"simulator.example.invalid", "localhost"}, IPs: addresses, Server: true},
+		"client":     {CommonName: "ed.example.invalid", DNSNames: []string{"ed.example.invalid"}, Client: true},
+	} {
+		pair, err := s.Authority.Issue(request)
+		if err != nil {
+			return err
+		}
+		err = pair.WriteFiles(s.Dir, name)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Stage) makeAuditKey() error {
+	signer, verifier, err := audit.GenerateKey("smsp.example.invalid/audit", rand.Reader)
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		os.WriteFile(filepath.Join(s.Dir, "audit-key"), []byte(signer+"\n"), 0o600),
+		os.WriteFile(filepath.Join(s.Dir, "audit-key.pub"), []byte(verifier+"\n"), 0o644),
+		os.MkdirAll(filepath.Join(s.Dir, "checkpoints"), 0o755),
+	)
+}
+
+// WardConfig and ClientConfig are the paths of the configuration files.
+func (s *Stage) WardConfig() string   { return filepath.Join(s.Dir, "ward.toml") }
+func (s *Stage) ClientConfig() string { return filepath.Join(s.Dir, "client.toml") }
+
+// StartProvider runs the provider in this process.
+func (s *Stage) StartProvider(ctx context.Context, logger *slog.Logger) (*provider.Provider, error) {
+	settings, err := config.Load(s.WardConfig())
+	if err != nil {
+		return nil, err
+	}
+	return provider.Start(ctx, settings, logger, "stage")
+}
+
+// Close stops the simulator.
+func (s *Stage) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	return s.Simulator.Close(ctx)
+}
+
+func (s *Stage) startSimulator(o Options) error {
+	certificate, err := os.ReadFile(filepath.Join(s.Dir, "spinesim.pem"))
+	if err != nil {
+		return err
+	}
+	key, err := os.ReadFile(filepath.Join(s.Dir, "spinesim-key.pem"))
+	if err != nil {
+		return err
+	}
+	pair, err := keyPair(certificate, key)
+	if err != nil {
+		return err
+	}
+	c := spinesim.Config{
+		ManagementAddress: "127.0.0.1:0",
+		Certificate:       pair,
+		ClientCAs:         s.Authority.RootPEM(),
+		Generate:          o.Generate,
+	}
+	if o.Simulator != nil {
+		o.Simulator(&c)
+	}
+	s.Simulator, err = spinesim.New(c)
+	if err != nil {
+		return fmt.Errorf("the simulator: %w", err)
+	}
+	return s.Simulator.Start()
+}
