@@ -41,10 +41,14 @@ var pki = sync.OnceValue(func() (p struct {
 	must(err)
 	p.server, err = p.authority.Issue(testpki.Request{CommonName: "spine.test", DNSNames: []string{"localhost"}, IPs: []net.IP{net.IPv4(127, 0, 0, 1)}, Server: true})
 	must(err)
-	p.client, err = p.authority.Issue(testpki.Request{CommonName: "ward.test", Client: true})
+	p.client, err = p.authority.Issue(clientRequest())
 	must(err)
 	return p
 })
+
+func clientRequest() testpki.Request {
+	return testpki.Request{CommonName: "ward.test", Client: true}
+}
 
 // testConfig is a configuration that starts.
 func testConfig() spinesim.Config {
