@@ -17,7 +17,10 @@ const QueryRoot = "CP-ISQueryStub"
 func ReadQuery(root xmlstrict.Element) (cpis.Query, error) {
 	r := &strictReader{}
 	q := r.query(root)
-	return q, r.err
+	if r.err != nil {
+		return cpis.Query{}, r.err
+	}
+	return q, nil
 }
 
 // strictReader reads content that must be exactly right. The first violation
@@ -69,12 +72,15 @@ func (r *strictReader) silentReadIndicator(s *xmlstrict.Sequence) {
 	if !present {
 		return
 	}
+	r.attributes(indicator, "value")
+	asked, form := indicator.Text()
 	value, ok := indicator.Attribute("", "value")
-	text, _ := indicator.Text()
-	if (ok && value.Value == "true") || (!ok && text == "true") {
-		return
+	if ok {
+		asked += value.Value
 	}
-	r.refuse(indicator, "a query without notification is not available through this service")
+	if asked != "true" || form != 0 {
+		r.refuse(indicator, "a query without notification is not available through this service")
+	}
 }
 
 func (r *strictReader) eventID(e xmlstrict.Element) string {
@@ -183,8 +189,9 @@ func (r *strictReader) person(e xmlstrict.Element) cpis.Person {
 			Extension: r.identifierValue(id, "extension"),
 		})
 	}
-	if p.UserID() == "" {
-		r.refuse(e, "the author has no user id")
+	profiles := len(p.IDs) - 1
+	if p.UserID() == "" || profiles == 1 && p.RoleProfile() == "" {
+		r.refuse(e, "the author's ids are not a user id and perhaps a role profile id")
 	}
 	return p
 }
@@ -238,9 +245,15 @@ func (r *strictReader) role(e xmlstrict.Element) cpis.Coded {
 	r.attributes(e, "code", "codeSystem", "displayName", "codeSystemName", "codeSystemVersion")
 	r.empty(e)
 	role := cpis.Coded{Code: r.value(e, "code"), Display: r.value(e, "displayName")}
-	system, ok := e.Attribute("", "codeSystem")
+	if strings.ContainsAny(role.Code, " \t\r\n") {
+		r.refuse(e, "a code holds white space")
+	}
+	_, ok := e.Attribute("", "codeSystem")
 	if ok {
-		role.System = system.Value
+		role.System = r.value(e, "codeSystem")
+		if !isOID(role.System) {
+			r.refuse(e, "a code system is not an OID")
+		}
 	}
 	return role
 }
@@ -285,6 +298,9 @@ func (r *strictReader) personName(e xmlstrict.Element) cpis.PersonName {
 	use, ok := e.Attribute("", "use")
 	if ok {
 		name.Use = use.Value
+		if !areNameUses(use.Value) {
+			r.refuse(e, "a name has a use that names do not have")
+		}
 	}
 	for c := range e.Content() {
 		if !c.Element.Exists() {
@@ -301,6 +317,7 @@ func (r *strictReader) personName(e xmlstrict.Element) cpis.PersonName {
 			r.refuse(c.Element, "a name has a part that names do not have")
 			continue
 		}
+		r.attributes(c.Element, "qualifier")
 		name.Parts = append(name.Parts, cpis.NamePart{Kind: kind, Text: r.text(c.Element)})
 	}
 	if name.Display() == "" {
@@ -316,6 +333,30 @@ func isNamePart(local string) bool {
 	default:
 		return false
 	}
+}
+
+// areNameUses reports whether s is a list of the uses that HL7 gives to names.
+func areNameUses(s string) bool {
+	uses := strings.Fields(s)
+	for _, use := range uses {
+		switch use {
+		case "L", "A", "I", "R", "ABC", "SYL", "IDE", "PREVIOUS", "PREVIOUS-BIRTH", "PREVIOUS-MAIDEN", "PREVIOUS-BACHELOR", "PREFERRED":
+		default:
+			return false
+		}
+	}
+	return len(uses) > 0
+}
+
+// isOID reports whether s is numbers separated by dots.
+func isOID(s string) bool {
+	for arc := range strings.SplitSeq(s, ".") {
+		digits, rest := leadingDigits(arc)
+		if digits == "" || rest != "" {
+			return false
+		}
+	}
+	return true
 }
 
 func isTwelveDigits(s string) bool {
