@@ -16,16 +16,16 @@ func ParseLeaf(leaf []byte) (seq int64, e Entry, err error) {
 	if len(leaf) > MaxLeaf {
 		return 0, Entry{}, fmt.Errorf("audit: a leaf of %d bytes is longer than the limit of %d", len(leaf), MaxLeaf)
 	}
-	r := reader{rest: leaf}
+	r := reader{leaf: leaf}
 	r.expect(leafPrefix)
 	seq = r.number(0, math.MaxInt64)
 	e.visit(&r)
 	r.expect("}")
-	if len(r.rest) > 0 {
+	if r.at < len(leaf) {
 		r.fail("text follows the entry")
 	}
 	if r.err != nil {
-		return 0, Entry{}, fmt.Errorf("audit: leaf, byte %d: %w", len(leaf)-len(r.rest), r.err)
+		return 0, Entry{}, fmt.Errorf("audit: leaf, byte %d: %w", r.at, r.err)
 	}
 	err = e.check()
 	if err != nil {
@@ -36,7 +36,8 @@ func ParseLeaf(leaf []byte) (seq int64, e Entry, err error) {
 
 // reader reads fields. After the first error it reads nothing more.
 type reader struct {
-	rest []byte
+	leaf []byte
+	at   int // what comes next
 	bare bool
 	err  error
 }
@@ -49,10 +50,11 @@ func (r *reader) fail(why string) {
 
 // skip moves past s if it comes next.
 func (r *reader) skip(s string) bool {
-	if r.err != nil || len(r.rest) < len(s) || string(r.rest[:len(s)]) != s {
+	end := r.at + len(s)
+	if r.err != nil || len(r.leaf) < end || string(r.leaf[r.at:end]) != s {
 		return false
 	}
-	r.rest = r.rest[len(s):]
+	r.at = end
 	return true
 }
 
@@ -67,12 +69,12 @@ func (r *reader) key(key string) bool {
 	if key == "" {
 		return r.err == nil
 	}
-	before := r.rest
+	before := r.at
 	if (r.bare || r.skip(",")) && r.skip(`"`) && r.skip(key) && r.skip(`":`) {
 		r.bare = false
 		return true
 	}
-	r.rest = before
+	r.at = before
 	return false
 }
 
@@ -88,11 +90,12 @@ func (r *reader) text(key string, v *string) {
 
 func (r *reader) quoted() string {
 	r.expect(`"`)
-	start := r.rest
-	for r.err == nil && len(r.rest) > 0 && r.rest[0] != '"' && r.rest[0] != '\\' && r.rest[0] >= ' ' {
-		r.rest = r.rest[1:]
+	end := r.at
+	for end < len(r.leaf) && r.leaf[end] != '"' && r.leaf[end] != '\\' && r.leaf[end] >= ' ' {
+		end++
 	}
-	s := string(start[:len(start)-len(r.rest)])
+	s := string(r.leaf[r.at:end])
+	r.at = end
 	for r.err == nil && !r.skip(`"`) {
 		s += string(r.char())
 		if len(s) > MaxText {
@@ -110,14 +113,14 @@ func (r *reader) quoted() string {
 
 // char reads one character of a string, in its only spelling.
 func (r *reader) char() rune {
-	c, size := utf8.DecodeRune(r.rest)
+	c, size := utf8.DecodeRune(r.leaf[r.at:])
 	switch {
 	case size == 0:
 		r.fail("a value does not end")
 	case c == utf8.RuneError && size == 1:
 		r.fail("a value is not UTF-8")
 	case c >= ' ' && c != '\\':
-		r.rest = r.rest[size:]
+		r.at += size
 		return c
 	}
 	for c := rune(0); c <= '\\'; c++ {
@@ -156,16 +159,16 @@ func (r *reader) micros(key string, v *time.Duration) {
 
 // number reads a decimal number from least to most that has no needless zeros.
 func (r *reader) number(least, most int64) int64 {
-	n := 0
-	for n < len(r.rest) && r.rest[n] >= '0' && r.rest[n] <= '9' {
-		n++
+	end := r.at
+	for end < len(r.leaf) && r.leaf[end] >= '0' && r.leaf[end] <= '9' {
+		end++
 	}
-	v, err := strconv.ParseInt(string(r.rest[:n]), 10, 64)
-	if err != nil || v < least || v > most || n > 1 && r.rest[0] == '0' {
+	v, err := strconv.ParseInt(string(r.leaf[r.at:end]), 10, 64)
+	if err != nil || v < least || v > most || end > r.at+1 && r.leaf[r.at] == '0' {
 		r.fail("a number is not written as it should be")
 		return 0
 	}
-	r.rest = r.rest[n:]
+	r.at = end
 	return v
 }
 
