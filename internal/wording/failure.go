@@ -1,0 +1,150 @@
+package wording
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/wardsmsp/ward/cpis"
+)
+
+const (
+	tryAgain   = "You can check again."
+	onlyIfNeed = "Do not keep checking. Each check can be recorded as another attendance. " +
+		"Check again only if the clinician in charge decides that it is needed."
+	onlyAfterRepair = "Do not keep checking. Checks will not work until the fault has been put right."
+)
+
+// notChecked words a question that was never put to CP-IS, or that the Spine
+// refused to take from this author.
+func (s scene) notChecked(d *Document) {
+	d.Badge = "CP-IS: not checked"
+	d.Heading = "Child protection information could not be checked"
+	notified := told(s.answer.Notified())
+	if s.answer.Notified() == cpis.NotifiedMaybe {
+		notified = "The local authority may have been told."
+	}
+	d.Lead = "We do not know if there is a plan for " + s.person() + ". " + notified
+	d.Advice = []Block{{Heading: notNoRecord, Points: []string{
+		withContacts("Phone children's social care for the area where the child lives "+
+			"and ask if the child or family is known to them", s.Contacts),
+		"If you can use the National Care Records Service (NCRS), check CP-IS there.",
+		"Tell the clinician in charge and record that the check was not done.",
+		s.whyNotChecked(),
+		call999,
+	}}}
+}
+
+// told says of a failed check whether the local authority knows of it.
+func told(n cpis.Notified) string {
+	switch n {
+	case cpis.NotifiedNo:
+		return "No local authority has been told about this attendance."
+	case cpis.NotifiedYes:
+		return "The local authority has been told about this attendance, but that is not a referral."
+	default:
+		return "The local authority may have been told about this attendance."
+	}
+}
+
+// whyNotChecked is the reason with what to do about it.
+func (s scene) whyNotChecked() string {
+	switch s.answer.Outcome() {
+	case cpis.InputInvalid:
+		return s.whyInvalid()
+	case cpis.AuthorRejected, cpis.AuthorRejectedBySpine:
+		return "Your sign-in or organisation details were not accepted. " + s.toServiceDesk()
+	case cpis.NotSent:
+		return "We could not connect to the national system. " + s.again()
+	case cpis.ProviderUnreachable:
+		return "Your system could not connect to the service that asks CP-IS. " + s.again()
+	case cpis.Overloaded:
+		return "The service is busy and nothing was sent. " + s.againLater()
+	case cpis.Refused:
+		return "Your system could not make this check. " + s.toServiceDesk()
+	default: // InternalNotSent, AuditFailedBefore
+		return "There is a fault in the connecting service. " + s.toServiceDesk()
+	}
+}
+
+func (s scene) whyInvalid() string {
+	switch {
+	case s.Number.IsZero():
+		return "There is no NHS number, so CP-IS cannot be checked."
+	case !s.ReplacedBy.IsZero():
+		return "This NHS number has been replaced by " + s.ReplacedBy.Grouped() +
+			". Confirm who the person is, then check again."
+	default:
+		return "The NHS number or request was not valid. Check the number, then check again."
+	}
+}
+
+// again invites a repeat only if it is certain that nobody was told.
+func (s scene) again() string {
+	if s.answer.Notified() == cpis.NotifiedNo {
+		return tryAgain
+	}
+	return onlyIfNeed
+}
+
+func (s scene) againLater() string {
+	seconds := int64(math.Ceil(max(s.RetryAfter, 0).Seconds()))
+	switch {
+	case s.answer.Notified() != cpis.NotifiedNo:
+		return onlyIfNeed
+	case seconds == 0:
+		return tryAgain
+	case seconds == 1:
+		return "Check again in 1 second."
+	default:
+		return fmt.Sprintf("Check again in %d seconds.", seconds)
+	}
+}
+
+// notKnown words a question that was sent, or may have been, without a result.
+func (s scene) notKnown(d *Document) {
+	d.Badge = "CP-IS: result not known"
+	d.Heading = "We do not know the result of this check"
+	d.Lead = strings.Join([]string{s.whatHappened(), "There may be a plan.", told(s.answer.Notified())}, " ")
+	repeat := onlyIfNeed
+	if s.answer.Outcome().Again() == cpis.AgainNeedsOperator {
+		repeat = onlyAfterRepair
+	}
+	d.Advice = []Block{{Heading: notNoRecord, Points: []string{
+		withContacts("Phone children's social care for the area where the child lives", s.Contacts) + " " + s.say(),
+		repeat,
+		"Tell the clinician in charge and record that the result is not known.",
+		s.withReference(),
+		call999,
+	}}}
+}
+
+func (s scene) whatHappened() string {
+	check := "The check for " + s.person()
+	if s.ClientName != "" && !s.Number.IsZero() {
+		check += ","
+	}
+	switch s.answer.Outcome() {
+	case cpis.RefusedDuplicate:
+		return check + " was a repeat of a message used before, so it was not sent again. " +
+			"We do not know the result of the first message."
+	case cpis.AuditFailedAfter:
+		return check + " was sent, but the answer could not be recorded, so it is not shown."
+	case cpis.OutcomeUnknown, cpis.InternalAfterSent, cpis.ProviderNoAnswer:
+		return check + " may have been sent, but we did not get an answer that we can use."
+	default:
+		return check + " was sent, but we did not get an answer that we can use."
+	}
+}
+
+// say is what to tell social care of the check.
+func (s scene) say() string {
+	switch s.answer.Outcome() {
+	case cpis.RefusedDuplicate:
+		return "Say that a CP-IS check may have been sent before " + s.asked + "."
+	case cpis.OutcomeUnknown, cpis.InternalAfterSent, cpis.ProviderNoAnswer:
+		return "Say that a CP-IS check may have been sent at " + s.asked + "."
+	default:
+		return "Say that a CP-IS check was sent at " + s.asked + "."
+	}
+}
