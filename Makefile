@@ -1,0 +1,52 @@
+# make test   everything that must hold, on a fresh machine
+# make demo   the whole of Ward on one machine
+# make bench  measure, beside others, in one run
+# make lint   gofmt, vet and staticcheck
+# make fuzz   each fuzz target for FUZZTIME
+
+GO          ?= go
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME    ?= 10m
+# A folder with the official schemas and samples, which are not ours to ship. With
+# it the tests also compare Ward with them; continuous integration must have it.
+WARD_REFERENCE ?= $(wildcard $(CURDIR)/../shared)
+comma := ,
+TAGS = oracle,zeep$(if $(WARD_REFERENCE),$(comma)reference,)
+export WARD_REFERENCE
+
+.PHONY: test demo bench lint fuzz tools fast race long fuzz-short reference
+
+test: tools fast lint race long fuzz-short
+
+demo:
+	$(GO) run ./cmd/demo
+
+# What the tests need besides Go: an independent XML parser, SOAP client and proxy.
+tools:
+	sh scripts/tools.sh
+
+fast:
+	$(GO) build ./...
+	$(GO) test ./...
+
+lint:
+	@test -z "$$(gofmt -l .)" || { echo "not gofmt-clean:"; gofmt -l .; exit 1; }
+	$(GO) vet -tags $(TAGS) ./...
+	$(GO) run $(STATICCHECK) -tags $(TAGS) ./...
+
+race:
+	$(GO) test -race -short ./...
+
+# Oracles, reference data, an independent client, crashes and many questions.
+long:
+	WARD_INTERLEAVED=100000 $(GO) test -tags $(TAGS) -count=1 ./...
+	$(GO) run ./cmd/demo -once > /dev/null
+
+fuzz:
+	GO=$(GO) sh scripts/fuzz.sh $(FUZZTIME)
+
+fuzz-short:
+	GO=$(GO) sh scripts/fuzz.sh 5s
+
+bench:
+	$(GO) run ./bench
