@@ -25,6 +25,9 @@ const message = `<?xml version="1.0" encoding="UTF-8"?>
     <wsa:From>
       <wsa:Address>https://ed.hazelbrook.example/cpis</wsa:Address>
     </wsa:From>
+    <wsa:FaultTo>
+      <wsa:Address>http://www.w3.org/2005/08/addressing/anonymous</wsa:Address>
+    </wsa:FaultTo>
     <wsa:ReplyTo>
       <wsa:Address>http://www.w3.org/2005/08/addressing/anonymous</wsa:Address>
     </wsa:ReplyTo>
@@ -55,6 +58,9 @@ const message = `<?xml version="1.0" encoding="UTF-8"?>
         <itk:senderAddress type="2.16.840.1.113883.2.1.3.2.4.18.22" uri="urn:nhs-uk:addressing:ods:RZZ99:ed"/>
         <itk:handlingSpecification>
           <itk:spec key="urn:nhs-itk:ns:201005:interaction" value="urn:nhs-itk:interaction:CP-ISNHSQuery-v1-0"/>
+          <itk:spec key="urn:nhs-itk:ns:201005:ackrequested" value="false"/>
+          <itk:spec key="urn:nhs-itk:ns:201005:infackrequested" value="false"/>
+          <itk:spec key="urn:nhs-itk:ns:201005:busresponserequested" value="true"/>
         </itk:handlingSpecification>
       </itk:header>
       <itk:payloads count="1">
@@ -86,6 +92,10 @@ const message = `<?xml version="1.0" encoding="UTF-8"?>
                 <npfitlc:contentId root="2.16.840.1.113883.2.1.3.2.4.18.16" extension="COCT_TP145207GB01#AssignedDevice"/>
                 <COCT_TP145207GB01.AssignedDevice classCode="ASSIGNED">
                   <id root="1.2.826.0.1285.0.2.0.107" extension="999000444555"/>
+                  <assignedDevice classCode="DEV" determinerCode="INSTANCE">
+                    <manufacturerModelName>Invented Ward Round</manufacturerModelName>
+                    <softwareName>Emergency department 7.2</softwareName>
+                  </assignedDevice>
                 </COCT_TP145207GB01.AssignedDevice>
               </author1>
               <!-- one child only -->

@@ -15,11 +15,11 @@ type parser struct {
 	// Offsets of the attributes of the start tag being read, for errors.
 	attributeOffsets []int
 
-	// Enough for ordinary messages, without allocation.
-	openSpace    [24]openElement
-	bindingSpace [16]binding
-	offsetSpace  [16]int
-	joinedSpace  [256]byte
+	// Enough for ordinary messages, allocated with the parser.
+	openSpace    [20]openElement
+	bindingSpace [12]binding
+	offsetSpace  [8]int
+	joinedSpace  [128]byte
 }
 
 // openElement is an element whose end tag has not been read.

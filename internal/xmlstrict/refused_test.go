@@ -28,7 +28,7 @@ var refused = []struct{ rule, doc string }{
 	{"an end tag after the root", `<a/></a>`},
 	{"an end tag for a root", `</a>`},
 	{"a byte order mark after the first", "\uFEFF\uFEFF<a/>"},
-	{"a byte order mark before the declaration only by white space", " \uFEFF<a/>"},
+	{"white space before a byte order mark", " \uFEFF<a/>"},
 	{"a second document", `<?xml version="1.0"?><a/><?xml version="1.0"?><a/>`},
 
 	// WRD-SEC-02: document types, entities, processing instructions
@@ -51,7 +51,7 @@ var refused = []struct{ rule, doc string }{
 	{"a processing instruction inside the root", `<a><?x y?></a>`},
 	{"a processing instruction after the root", `<a/><?x y?>`},
 	{"a style sheet", `<?xml version="1.0"?><?xml-stylesheet href="x"?><a/>`},
-	{"an XInclude is an ordinary element, its entity is not", `<xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="&x;"/>`},
+	{"an entity in an XInclude", `<xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="&x;"/>`},
 
 	// References
 	{"an undeclared entity", `<a>&nbsp;</a>`},

@@ -209,7 +209,7 @@ func TestParseAllocatesLittle(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if allocations > 10 {
+	if allocations > 12 {
 		t.Errorf("%v allocations", allocations)
 	}
 }

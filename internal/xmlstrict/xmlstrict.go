@@ -24,7 +24,8 @@ import (
 
 // Limits bound what one document may cost. A limit of zero allows nothing.
 // The search for duplicate attributes takes time in the square of Attributes;
-// a few dozen are plenty.
+// a few dozen are plenty. Besides, at most 256 namespace declarations may be in
+// scope at one place.
 type Limits struct {
 	Bytes      int // whole document
 	Depth      int // nested elements
