@@ -11,7 +11,7 @@ import (
 // pending is an entry on its way into the log.
 type pending struct {
 	kind        Kind
-	correlation string
+	correlation string // as it is kept
 	tail        []byte
 	owner       atomic.Int32 // who decides about it: the queue, the caller or the writing goroutine
 
@@ -27,9 +27,10 @@ const (
 )
 
 func newPending(e Entry) *pending {
+	correlation, _ := fit(e.Correlation)
 	return &pending{
 		kind:        e.Kind,
-		correlation: e.Correlation,
+		correlation: correlation,
 		tail:        encodeTail(e),
 		done:        make(chan struct{}),
 	}
@@ -196,7 +197,7 @@ func (l *Log) commitOnce(ctx context.Context, group []*pending) error {
 	if err != nil {
 		return err
 	}
-	l.durable.Store(&signed{note: g.Checkpoint, size: c.Size})
+	l.durable.Store(&signed{c, g.Checkpoint})
 	return nil
 }
 
@@ -206,14 +207,16 @@ type state struct {
 	open map[string][]int64 // open intents by correlation
 }
 
-// read reads the state of the store and refuses a doubtful one.
+// read reads the state of the store and refuses a doubtful one, and one that
+// does not begin with what this log already made durable.
 func (l *Log) read(ctx context.Context) (*state, error) {
 	head, err := l.options.Store.Head(ctx)
 	if err != nil {
 		return nil, err
 	}
 	s := &state{open: make(map[string][]int64)}
-	if head.Size == 0 && head.Checkpoint == nil && len(head.Open) == 0 {
+	durable := l.durable.Load()
+	if head.Size == 0 && head.Checkpoint == nil && len(head.Open) == 0 && durable == nil {
 		return s, nil
 	}
 	c, err := OpenCheckpoint(head.Checkpoint, l.known, l.options.Origin)
@@ -234,6 +237,12 @@ func (l *Log) read(ctx context.Context) (*state, error) {
 	if root != c.Root {
 		return nil, fmt.Errorf("audit: the stored tree of %d entries has another root than its checkpoint", head.Size)
 	}
+	if durable != nil {
+		err := beginsWith(ctx, l.options.Store, head.Size, durable.Checkpoint)
+		if err != nil {
+			return nil, fmt.Errorf("audit: the store is not that of before: %w", err)
+		}
+	}
 	for _, seq := range head.Open {
 		e, err := readIntent(ctx, l.options.Store, seq)
 		if err != nil {
@@ -242,6 +251,27 @@ func (l *Log) read(ctx context.Context) (*state, error) {
 		s.open[e.Correlation] = append(s.open[e.Correlation], seq)
 	}
 	return s, nil
+}
+
+// beginsWith checks that the first entries of a store that holds size of them
+// are those of a checkpoint.
+func beginsWith(ctx context.Context, store Reader, size int64, c Checkpoint) error {
+	if c.Size > size {
+		return fmt.Errorf("the checkpoint covers %d entries but the store holds %d: "+
+			"the store was cut short or replaced by an older copy", c.Size, size)
+	}
+	e, err := readEdge(ctx, store, c.Size)
+	if err != nil {
+		return err
+	}
+	root, err := e.root()
+	if err != nil {
+		return err
+	}
+	if root != c.Root {
+		return fmt.Errorf("the store's first %d entries are not those of the checkpoint", c.Size)
+	}
+	return nil
 }
 
 func readIntent(ctx context.Context, store Reader, seq int64) (Entry, error) {

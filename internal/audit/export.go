@@ -135,14 +135,14 @@ func (l *Log) exportNow() error {
 	l.exporting.Lock()
 	defer l.exporting.Unlock()
 	c := l.durable.Load()
-	if !l.export.Time.IsZero() && l.export.Err == nil && c.size == l.export.Size {
+	if !l.export.Time.IsZero() && l.export.Err == nil && c.Size == l.export.Size {
 		return nil
 	}
 	now := l.options.Now()
-	err := export(l.options.Checkpoints, c.note, c.size, now, l.options.CheckpointKeep)
+	err := export(l.options.Checkpoints, c.note, c.Size, now, l.options.CheckpointKeep)
 	l.export.Err = err
 	if err == nil {
-		l.export.Size, l.export.Time = c.size, now
+		l.export.Size, l.export.Time = c.Size, now
 	}
 	return err
 }

@@ -179,6 +179,33 @@ func TestDoubtfulStoreStopsTheLog(t *testing.T) {
 	}
 }
 
+// MSCA-AUD-03e: a store that lost acknowledged entries while the log was open,
+// even if it is whole in itself, is not added to.
+func TestOlderStoreStopsTheLog(t *testing.T) {
+	k := newKeys(t)
+	older := new(audittest.Memory)
+	mustAppendTo(t, k, older, "first")
+	newer := new(audittest.Memory)
+	mustAppendTo(t, k, newer, "first")
+	store := &faulty{Store: newer}
+	log := openLog(t, k.options(store))
+	mustAppend(t, log, refused("second"))
+	store.before.Store(true)
+	_, err := log.Append(t.Context(), refused("third"))
+	if !errors.Is(err, errDisk) {
+		t.Fatalf("Append = %v, want the store's error", err)
+	}
+	store.Store = older
+	store.before.Store(false)
+	_, err = log.Append(t.Context(), refused("third"))
+	if err == nil || !strings.Contains(err.Error(), "older copy") {
+		t.Errorf("Append = %v, want that the store is older", err)
+	}
+	if rows := allRows(t, older); len(rows) != 1 {
+		t.Errorf("the older store has %d rows, want 1", len(rows))
+	}
+}
+
 // brokenSigner signs until it breaks, as a key in a device may.
 type brokenSigner struct {
 	note.Signer

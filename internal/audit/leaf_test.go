@@ -255,7 +255,7 @@ func entries() *rapid.Generator[audit.Entry] {
 		e := audit.Entry{
 			Kind:        rapid.SampledFrom([]audit.Kind{audit.Started, audit.Intent, audit.Outcome, audit.Refused, audit.Recovered}).Draw(t, "kind"),
 			Time:        time.UnixMilli(rapid.Int64Range(0, 1<<41).Draw(t, "time")).UTC(),
-			Correlation: rapid.SampledFrom([]string{"a", "b", "c", "d"}).Draw(t, "correlation"),
+			Correlation: rapid.SampledFrom([]string{"a", "b", "c", "\xfe", "\xff", "\uFFFD"}).Draw(t, "correlation"),
 			Username:    text.Draw(t, "username"),
 			NHSNumber:   text.Draw(t, "nhs number"),
 			Reason:      text.Draw(t, "reason"),

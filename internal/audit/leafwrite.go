@@ -103,24 +103,31 @@ func (w *writer) end(bracket byte) {
 }
 
 // quote writes s as a JSON string with the fewest escapes that JSON allows,
-// those of RFC 8785, cut to MaxText bytes of valid UTF-8.
+// those of RFC 8785, made to fit.
 func (w *writer) quote(s string) {
+	s, altered := fit(s)
+	w.altered = w.altered || altered
 	w.buf = append(w.buf, '"')
-	room := MaxText
-	for len(s) > 0 {
-		r, size := utf8.DecodeRuneInString(s)
-		if r == utf8.RuneError && size == 1 {
-			w.altered = true
-		}
-		room -= utf8.RuneLen(r)
-		if room < 0 {
-			w.altered = true
-			break
-		}
+	for _, r := range s {
 		w.buf = appendRune(w.buf, r)
-		s = s[size:]
 	}
 	w.buf = append(w.buf, '"')
+}
+
+// fit returns s as it is kept: with U+FFFD for each byte that is not UTF-8, and
+// cut to at most MaxText bytes between characters.
+func fit(s string) (kept string, altered bool) {
+	if len(s) <= MaxText && utf8.ValidString(s) {
+		return s, false
+	}
+	var b []byte
+	for _, r := range s {
+		if len(b)+utf8.RuneLen(r) > MaxText {
+			break
+		}
+		b = utf8.AppendRune(b, r)
+	}
+	return string(b), true
 }
 
 // escapes are the characters with an escape of two characters.

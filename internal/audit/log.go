@@ -92,10 +92,10 @@ type Log struct {
 	stopped   chan struct{}
 }
 
-// signed is a signed checkpoint and the number of entries that it covers.
+// signed is a checkpoint with its signed form.
 type signed struct {
+	Checkpoint
 	note []byte
-	size int64
 }
 
 // Export says how the export of checkpoints stands.
@@ -142,9 +142,9 @@ func Open(ctx context.Context, options Options) (*Log, error) {
 		return nil, err
 	}
 	if newest != nil {
-		err := l.compare(ctx, newest)
+		err := beginsWith(ctx, options.Store, l.state.edge.size, newest.Checkpoint)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("audit: the exported checkpoint %s: %w", newest.file, err)
 		}
 	} else if options.Checkpoints != "" && l.state.edge.size > 0 {
 		options.Logger.Warn("audit: no exported checkpoint to compare the log with", "entries", l.state.edge.size)
@@ -164,27 +164,6 @@ func Open(ctx context.Context, options Options) (*Log, error) {
 	go l.run()
 	go l.exportLoop()
 	return l, nil
-}
-
-// compare refuses a store that does not begin with the exported entries.
-func (l *Log) compare(ctx context.Context, newest *exported) error {
-	size := l.state.edge.size
-	if newest.Size > size {
-		return fmt.Errorf("audit: the exported checkpoint %s covers %d entries but the store holds %d: "+
-			"the store was cut short or replaced by an older copy", newest.file, newest.Size, size)
-	}
-	e, err := readEdge(ctx, l.options.Store, newest.Size)
-	if err != nil {
-		return err
-	}
-	root, err := e.root()
-	if err != nil {
-		return err
-	}
-	if root != newest.Root {
-		return fmt.Errorf("audit: the store's first %d entries are not those of the exported checkpoint %s", newest.Size, newest.file)
-	}
-	return nil
 }
 
 // Append adds an entry and returns its sequence number, which counts from 0,
@@ -252,7 +231,7 @@ func (l *Log) Healthy() error {
 }
 
 // Size returns the number of durable entries of this log.
-func (l *Log) Size() int64 { return l.durable.Load().size }
+func (l *Log) Size() int64 { return l.durable.Load().Size }
 
 // OpenIntents returns the intents without an outcome, oldest first, in time
 // proportional to their number. After a restart these are the questions whose

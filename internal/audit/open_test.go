@@ -84,7 +84,7 @@ func TestOpenRefusesForeignExports(t *testing.T) {
 		content []byte
 		want    string
 	}{
-		{"of other entries", head.Checkpoint, "the store's first 7 entries are not those of the exported checkpoint checkpoint-x"},
+		{"of other entries", head.Checkpoint, "the exported checkpoint checkpoint-x: the store's first 7 entries are not those of the checkpoint"},
 		{"not signed", []byte("ward.example/audit\n7\n"), "checkpoint-x: audit: the checkpoint is not signed"},
 		{"far too long", make([]byte, 1<<20), "checkpoint-x: audit: the checkpoint is not signed"},
 	}
