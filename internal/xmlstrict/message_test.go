@@ -8,8 +8,6 @@ var generous = xmlstrict.Limits{
 	Bytes: 1 << 20, Depth: 200, Elements: 1 << 16, Attributes: 200, Name: 1000, Value: 1 << 20,
 }
 
-const hl7 = "urn:hl7-org:v3"
-
 // message is a request of the usual shape and length: SOAP headers, an
 // envelope around them and an HL7 payload, indented as most clients do.
 const message = `<?xml version="1.0" encoding="UTF-8"?>
