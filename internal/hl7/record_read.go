@@ -20,10 +20,10 @@ func (r *lenientReader) records(act xmlstrict.Element) []cpis.Record {
 
 func (r *lenientReader) record(e xmlstrict.Element) cpis.Record {
 	r.known(e, "communicationFunctionSnd", "CP-ISRecord", "templateId")
-	held := child(e, "CP-ISRecord")
+	held := r.child(e, "CP-ISRecord")
 	r.known(held, "pertinentInformation15", "subject", "code", "templateId")
 	record := cpis.Record{
-		LocalAuthority: r.localAuthority(child(child(e, "communicationFunctionSnd"), "organisation")),
+		LocalAuthority: r.localAuthority(r.child(r.child(e, "communicationFunctionSnd"), "organisation")),
 	}
 	for c := range held.Children() {
 		switch {
@@ -42,7 +42,7 @@ func (r *lenientReader) record(e xmlstrict.Element) cpis.Record {
 func (r *lenientReader) localAuthority(e xmlstrict.Element) cpis.LocalAuthority {
 	la := cpis.LocalAuthority{Organisation: r.organisation(e)}
 	for c := range e.Children() {
-		if c.Is(Namespace, "telecom") && !isAbsent(c) {
+		if c.Is(Namespace, "telecom") && !r.absent(c) {
 			la.Telecoms = append(la.Telecoms, cpis.Telecom{Use: attribute(c, "use"), Value: attribute(c, "value")})
 		}
 	}
@@ -57,14 +57,14 @@ func (r *lenientReader) localAuthority(e xmlstrict.Element) cpis.LocalAuthority 
 // end.
 func (r *lenientReader) plan(e xmlstrict.Element) cpis.Plan {
 	body := r.templateBody(e)
-	start := component(body, "component")
-	startDate, ok := readPlanDate(attribute(child(start, "value"), "value"))
+	start := r.component(body, "component")
+	startDate, ok := readPlanDate(attribute(r.child(start, "value"), "value"))
 	if !ok {
 		r.refuse(e, "a plan has no start date that can be read")
 	}
 	plan := cpis.Plan{Start: startDate}
-	end := component(body, "component1")
-	endText := attribute(child(end, "value"), "value")
+	end := r.component(body, "component1")
+	endText := attribute(r.child(end, "value"), "value")
 	if endText != "" {
 		plan.End, ok = readPlanDate(endText)
 		if !ok {
@@ -95,13 +95,19 @@ func (r *lenientReader) templateBody(e xmlstrict.Element) xmlstrict.Element {
 
 // component is the one thing that a component of a plan holds, absent if it is
 // nil.
-func component(body xmlstrict.Element, local string) xmlstrict.Element {
-	for c := range child(body, local).Children() {
-		if c.Name().Space == Namespace && c.Name().Local != "templateId" && !isAbsent(c) {
-			return c
+func (r *lenientReader) component(body xmlstrict.Element, local string) xmlstrict.Element {
+	holder := r.child(body, local)
+	var held xmlstrict.Element
+	for c := range holder.Children() {
+		if c.Name().Space != Namespace || c.Name().Local == "templateId" || r.absent(c) {
+			continue
 		}
+		if held.Exists() {
+			r.refuse(holder, "a component of a plan holds two things")
+		}
+		held = c
 	}
-	return xmlstrict.Element{}
+	return held
 }
 
 func planOf(template, class, start, end string) (cpis.PlanType, cpis.PlanForm) {
@@ -119,18 +125,18 @@ func (r *lenientReader) subject(e xmlstrict.Element) cpis.Subject {
 	var holder, person xmlstrict.Element
 	switch contentID(e) {
 	case templateChild:
-		holder, person = body, child(body, "childPerson")
+		holder, person = body, r.child(body, "childPerson")
 	case templateMother:
 		subject.Mother = true
-		person = child(body, "parentMotherPerson")
-		holder = child(person, "playedMother")
+		person = r.child(body, "parentMotherPerson")
+		holder = r.child(person, "playedMother")
 	default:
 		r.refuse(e, "a record's subject is neither a child nor an expectant mother")
 	}
-	subject.Birth = r.moment(child(person, "birthTime"))
-	subject.Name = r.personName(child(person, "name"))
+	subject.Birth = r.moment(r.child(person, "birthTime"))
+	subject.Name = r.personName(r.child(person, "name"))
 	for c := range holder.Children() {
-		if c.Is(Namespace, "id") && !isAbsent(c) {
+		if c.Is(Namespace, "id") && !r.absent(c) {
 			subject.IDs = append(subject.IDs, identifier(c))
 		}
 	}

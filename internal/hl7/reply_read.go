@@ -16,19 +16,28 @@ type Reply struct {
 }
 
 // FindReply looks for a reply interaction in body, directly or inside one
-// wrapper, whatever the wrapper's name (WRD-SPN-09).
+// wrapper, whatever the wrapper's name (WRD-SPN-09). There is none if there are
+// two: neither can be chosen.
 func FindReply(body xmlstrict.Element) xmlstrict.Element {
+	var reply xmlstrict.Element
+	replies := 0
 	for outer := range body.Children() {
 		if isReply(outer) {
-			return outer
+			reply = outer
+			replies++
+			continue
 		}
 		for inner := range outer.Children() {
 			if isReply(inner) {
-				return inner
+				reply = inner
+				replies++
 			}
 		}
 	}
-	return xmlstrict.Element{}
+	if replies != 1 {
+		return xmlstrict.Element{}
+	}
+	return reply
 }
 
 func isReply(e xmlstrict.Element) bool {
@@ -39,48 +48,58 @@ func isReply(e xmlstrict.Element) bool {
 // ReadReply reads a reply interaction. An error is an *Error and means that the
 // reply cannot be trusted.
 func ReadReply(e xmlstrict.Element) (Reply, error) {
-	acknowledgement := child(e, "acknowledgement")
+	r := &lenientReader{}
+	acknowledgement := r.child(e, "acknowledgement")
 	reply := Reply{
 		Interaction:     e.Name().Local,
-		MessageRef:      attribute(child(child(acknowledgement, "messageRef"), "id"), "root"),
+		MessageRef:      attribute(r.child(r.child(acknowledgement, "messageRef"), "id"), "root"),
 		Acknowledgement: attribute(acknowledgement, "typeCode"),
 	}
 	for c := range acknowledgement.Children() {
 		if c.Is(Namespace, "acknowledgementDetail") {
-			reply.Details = append(reply.Details, reasonOf(child(c, "code"), attribute(c, "typeCode")))
+			reply.Details = append(reply.Details, reasonOf(r.child(c, "code"), isWarning(attribute(c, "typeCode"))))
 		}
 	}
-	act := child(e, "ControlActEvent")
+	act := r.child(e, "ControlActEvent")
 	for c := range act.Children() {
 		if c.Is(Namespace, "reason") {
-			code := child(child(c, "justifyingDetectedIssueEvent"), "code")
-			reply.Reasons = append(reply.Reasons, reasonOf(code, attribute(child(code, "qualifier"), "code")))
+			code := r.child(r.child(c, "justifyingDetectedIssueEvent"), "code")
+			reply.Reasons = append(reply.Reasons, reasonOf(code, isQualifiedAsWarning(code)))
 		}
 	}
-	if reply.Interaction != SuccessInteraction {
-		return reply, nil
+	if reply.Interaction == SuccessInteraction {
+		reply.Statement = r.success(act)
 	}
-	r := &lenientReader{}
-	reply.Statement = r.success(act)
 	return reply, r.err
 }
 
-// reasonOf reads a coded reason. Only what is plainly a warning or information
-// counts as one.
-func reasonOf(code xmlstrict.Element, qualifier string) cpis.Reason {
-	return cpis.Reason{
-		Code:    attribute(code, "code"),
-		System:  attribute(code, "codeSystem"),
-		Warning: qualifier == "WG" || qualifier == "IF",
+func reasonOf(code xmlstrict.Element, warning bool) cpis.Reason {
+	return cpis.Reason{Code: attribute(code, "code"), System: attribute(code, "codeSystem"), Warning: warning}
+}
+
+func isWarning(code string) bool { return code == "WG" || code == "IF" }
+
+// isQualifiedAsWarning reports whether a reason is plainly a warning or
+// information: everything else counts as an error.
+func isQualifiedAsWarning(code xmlstrict.Element) bool {
+	warning := false
+	for c := range code.Children() {
+		if c.Is(Namespace, "qualifier") {
+			if !isWarning(attribute(c, "code")) {
+				return false
+			}
+			warning = true
+		}
 	}
+	return warning
 }
 
 func (r *lenientReader) success(act xmlstrict.Element) cpis.Statement {
-	code := attribute(child(child(act, "queryAck"), "queryResponseCode"), "code")
+	code := attribute(r.child(r.child(act, "queryAck"), "queryResponseCode"), "code")
 	if code != "OK" {
 		r.refuse(act, "a success reply whose query response code is not OK")
 	}
-	payload := child(child(act, "subject"), ResponseRoot)
+	payload := r.child(r.child(act, "subject"), ResponseRoot)
 	if !payload.Exists() {
 		r.refuse(act, "a success reply without a subject")
 		return cpis.Statement{}

@@ -16,7 +16,7 @@ const ResponseRoot = "CP-ISNHSQueryResponse"
 func ReadResponse(root xmlstrict.Element) (cpis.Code, cpis.Statement, error) {
 	r := &lenientReader{}
 	statement := r.statement(root)
-	value := child(root, "value")
+	value := r.child(root, "value")
 	if attribute(value, "codeSystem") != cpis.OIDResponseCodes {
 		r.refuse(root, "the response code is missing or of another code system")
 	}
@@ -37,9 +37,6 @@ func (r *lenientReader) refuse(e xmlstrict.Element, rule string) {
 
 // isAbsent reports whether an element stands for nothing.
 func isAbsent(e xmlstrict.Element) bool {
-	if !e.Exists() {
-		return true
-	}
 	null, ok := e.Attribute(instance, "nil")
 	if ok && (null.Value == "true" || null.Value == "1") {
 		return true
@@ -48,14 +45,34 @@ func isAbsent(e xmlstrict.Element) bool {
 	return ok
 }
 
-// child is the first child of that name that stands for something.
-func child(e xmlstrict.Element, local string) xmlstrict.Element {
+// absent is isAbsent, and refuses an element that stands for nothing but holds
+// something: it might be a record.
+func (r *lenientReader) absent(e xmlstrict.Element) bool {
+	if !isAbsent(e) {
+		return false
+	}
 	for c := range e.Children() {
-		if c.Is(Namespace, local) && !isAbsent(c) {
-			return c
+		if !r.absent(c) {
+			r.refuse(e, "an element stands for nothing and yet has content")
 		}
 	}
-	return xmlstrict.Element{}
+	return true
+}
+
+// child is the one child of that name that stands for something. A second one is
+// refused: neither can be chosen.
+func (r *lenientReader) child(e xmlstrict.Element, local string) xmlstrict.Element {
+	var child xmlstrict.Element
+	for c := range e.Children() {
+		if !c.Is(Namespace, local) || r.absent(c) {
+			continue
+		}
+		if child.Exists() {
+			r.refuse(e, "an element stands twice that may stand once")
+		}
+		child = c
+	}
+	return child
 }
 
 func attribute(e xmlstrict.Element, name string) string {
@@ -81,20 +98,20 @@ func (r *lenientReader) statement(root xmlstrict.Element) cpis.Statement {
 	r.known(root, "effectiveTime", "id", "value", "code", "templateId",
 		"pertinentInformation11", "pertinentInformation12", "pertinentInformation13", "pertinentInformation14")
 	var s cpis.Statement
-	s.ID = strings.ToUpper(attribute(child(root, "id"), "root"))
-	s.Time = r.moment(child(root, "effectiveTime"))
-	s.TotalAccesses = total(child(child(root, "pertinentInformation11"), "pertinentTotalReturnedAccessRecords"))
-	s.TotalRecords = total(child(child(root, "pertinentInformation12"), "pertinentTotalReturnedChildRecords"))
+	s.ID = strings.ToUpper(attribute(r.child(root, "id"), "root"))
+	s.Time = r.moment(r.child(root, "effectiveTime"))
+	s.TotalAccesses = r.total(r.child(r.child(root, "pertinentInformation11"), "pertinentTotalReturnedAccessRecords"))
+	s.TotalRecords = r.total(r.child(r.child(root, "pertinentInformation12"), "pertinentTotalReturnedChildRecords"))
 	if !IsUUID(s.ID) {
 		r.refuse(root, "the response has no id")
 	}
 	for information := range root.Children() {
 		switch {
-		case isAbsent(information):
+		case r.absent(information):
 		case information.Is(Namespace, "pertinentInformation13"):
 			r.known(information, "pertinentCP-ISNHSQuery")
 			for query := range information.Children() {
-				if !isAbsent(query) {
+				if !r.absent(query) {
 					s.Accesses = append(s.Accesses, r.access(query))
 				}
 			}
@@ -108,7 +125,9 @@ func (r *lenientReader) statement(root xmlstrict.Element) cpis.Statement {
 	return s
 }
 
-func total(e xmlstrict.Element) *int { return readCount(attribute(child(e, "value"), "value")) }
+func (r *lenientReader) total(e xmlstrict.Element) *int {
+	return readCount(attribute(r.child(e, "value"), "value"))
+}
 
 func (r *lenientReader) moment(e xmlstrict.Element) cpis.Moment {
 	moment, ok := readMoment(attribute(e, "value"))
@@ -121,50 +140,53 @@ func (r *lenientReader) moment(e xmlstrict.Element) cpis.Moment {
 // access reads one entry of the history. Elements that are not known are let be
 // here: the national specification is known to have grown one.
 func (r *lenientReader) access(e xmlstrict.Element) cpis.Access {
-	value := child(child(child(e, "queryByParameter"), "person.NHSnumber"), "value")
+	value := r.child(r.child(r.child(e, "queryByParameter"), "person.NHSnumber"), "value")
 	number, err := cpis.ParseNHSNumber(attribute(value, "extension"))
 	if err != nil {
 		r.refuse(e, "an access names no NHS number")
 	}
-	id := strings.ToUpper(attribute(child(e, "id"), "root"))
+	id := strings.ToUpper(attribute(r.child(e, "id"), "root"))
 	if !IsUUID(id) {
 		r.refuse(e, "an access has no id")
 	}
 	return cpis.Access{
 		ID:     id,
-		Time:   r.moment(child(e, "effectiveTime")),
-		Author: r.author(child(e, "author")),
+		Time:   r.moment(r.child(e, "effectiveTime")),
+		Author: r.author(r.child(e, "author")),
 		Number: number,
 	}
 }
 
 func (r *lenientReader) author(e xmlstrict.Element) cpis.Author {
-	person := child(e, "COCT_TP145102GB01.AssignedAuthor")
-	system := child(e, "COCT_TP145104GB01.System")
+	person := r.child(e, "COCT_TP145102GB01.AssignedAuthor")
+	system := r.child(e, "COCT_TP145104GB01.System")
 	switch {
+	case person.Exists() && system.Exists():
+		r.refuse(e, "an access has two authors")
+		return nil
 	case person.Exists() && r.hasTemplate(e, templatePerson):
 		p := cpis.Person{
-			Role:        coded(child(person, "code")),
-			Name:        r.personName(child(child(person, "assignedAuthorPerson"), "name")),
-			Represented: r.organisation(child(person, "representedOrganization")),
+			Role:        coded(r.child(person, "code")),
+			Name:        r.personName(r.child(r.child(person, "assignedAuthorPerson"), "name")),
+			Represented: r.organisation(r.child(person, "representedOrganization")),
 		}
 		for c := range person.Children() {
-			if c.Is(Namespace, "id") && !isAbsent(c) {
+			if c.Is(Namespace, "id") && !r.absent(c) {
 				p.IDs = append(p.IDs, identifier(c))
 			}
 		}
 		return p
 	case system.Exists() && r.hasTemplate(e, templateSystem):
 		s := cpis.System{
-			ASID:        attribute(child(system, "id"), "extension"),
-			Maintaining: r.organisation(child(system, "maintainingOrganization")),
+			ASID:        attribute(r.child(system, "id"), "extension"),
+			Maintaining: r.organisation(r.child(system, "maintainingOrganization")),
 		}
 		for c := range system.Children() {
-			entity := child(c, "superiorAssignedEntity")
+			entity := r.child(c, "superiorAssignedEntity")
 			if c.Is(Namespace, "indirectAuthority") && entity.Exists() {
 				s.Authorities = append(s.Authorities, cpis.IndirectAuthority{
-					Role: coded(child(entity, "code")),
-					Name: r.personName(child(child(entity, "assignedPerson"), "name")),
+					Role: coded(r.child(entity, "code")),
+					Name: r.personName(r.child(r.child(entity, "assignedPerson"), "name")),
 				})
 			}
 		}
@@ -184,13 +206,19 @@ func (r *lenientReader) hasTemplate(e xmlstrict.Element, template string) bool {
 	return true
 }
 
+// contentID is the one contentId of e, empty if there is none or more than one.
 func contentID(e xmlstrict.Element) string {
+	id, ids := "", 0
 	for c := range e.Children() {
 		if c.Is(localisation, "contentId") {
-			return strings.TrimSpace(attribute(c, "extension"))
+			id = strings.TrimSpace(attribute(c, "extension"))
+			ids++
 		}
 	}
-	return ""
+	if ids != 1 {
+		return ""
+	}
+	return id
 }
 
 func coded(e xmlstrict.Element) cpis.Coded {
@@ -206,7 +234,7 @@ func identifier(e xmlstrict.Element) cpis.Identifier {
 }
 
 func (r *lenientReader) organisation(e xmlstrict.Element) cpis.Organisation {
-	return cpis.Organisation{ID: identifier(child(e, "id")), Name: r.text(child(e, "name"))}
+	return cpis.Organisation{ID: identifier(r.child(e, "id")), Name: r.text(r.child(e, "name"))}
 }
 
 // text reads a text unchanged. One that a comment or CDATA splits is refused.
@@ -231,7 +259,7 @@ func (r *lenientReader) personName(e xmlstrict.Element) cpis.PersonName {
 			}
 		case c.Element.Name().Space != Namespace || !isNamePart(c.Element.Name().Local):
 			r.refuse(c.Element, "a name has a part that names do not have")
-		case !isAbsent(c.Element):
+		case !r.absent(c.Element):
 			part := cpis.NamePart{Kind: c.Element.Name().Local, Text: r.text(c.Element)}
 			name.Parts = append(name.Parts, part)
 		}
