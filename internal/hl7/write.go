@@ -124,8 +124,12 @@ type Response struct {
 }
 
 // WriteResponse writes REPC_MT000012GB01 in its schema's order, whatever order
-// the Spine used (WRD-MSG-07, WRD-MSG-09). The totals are what is written.
+// the Spine used (WRD-MSG-07, WRD-MSG-09). The totals are what is written, and
+// nothing but success has content (WRD-MSG-08).
 func WriteResponse(w *xmlstrict.Writer, r Response) {
+	if r.Code != cpis.CodeSuccess {
+		r.Findings.Records, r.Findings.Accesses = nil, nil
+	}
 	w.Start("CP-ISNHSQueryResponse", "xmlns", Namespace, "xmlns:npfitlc", localisation)
 	w.Empty("effectiveTime", "value", r.Findings.Time.Written)
 	w.Empty("id", "root", r.Findings.ID)
