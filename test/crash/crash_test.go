@@ -1,0 +1,212 @@
+// Package crash kills the real program at random moments under load, and holds
+// what it told and what it asked against what it recorded (WRD-AUD-04 to
+// WRD-AUD-06, WRD-SAF-04).
+package crash_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/wardsmsp/ward/internal/spinesim"
+	"github.com/wardsmsp/ward/internal/stage"
+)
+
+// roundsEnv sets how often the program is killed.
+const roundsEnv = "WARD_CRASH_ROUNDS"
+
+func rounds(t *testing.T) int {
+	t.Helper()
+	value := os.Getenv(roundsEnv)
+	if value == "" {
+		return 20
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 1 {
+		t.Fatalf("%s must be a positive number", roundsEnv)
+	}
+	return n
+}
+
+// campaign is one stage, one database and everything learnt over all rounds.
+type campaign struct {
+	stage   *stage.Stage
+	program string
+	random  *rand.Rand
+	numbers *numbers
+	ledger  *ledger
+	asked   map[string]bool // query ids that reached the Spine
+	seen    int64           // sequence of the last query taken from the simulator
+
+	delivered, killedEarly int
+}
+
+// TestKilledAtAnyInstant kills the provider again and again with SIGKILL over one
+// growing audit log. After each kill:
+//
+//   - every answer that a client received whole has its outcome in the log (WRD-AUD-05);
+//   - every question that reached the Spine has its intent in the log (WRD-AUD-04);
+//   - no question reached the Spine twice (WRD-SAF-04);
+//   - `ward audit verify` succeeds (WRD-AUD-06);
+//   - each intent that the kill left open is closed by exactly one "recovered"
+//     entry of a later run, before that run records a new intent (WRD-AUD-05).
+func TestKilledAtAnyInstant(t *testing.T) {
+	c := newCampaign(t)
+	n := rounds(t)
+	began := time.Now()
+	for round := range n {
+		err := c.round(t)
+		if err != nil {
+			t.Fatalf("round %d: %v", round+1, err)
+		}
+	}
+	err := c.finish(t)
+	if err != nil {
+		t.Fatalf("after the last round: %v", err)
+	}
+	l := c.ledger
+	t.Logf("%d kills (%d before the program served) in %s: %d answers delivered whole, %d questions at the Spine, %d entries, %d intents, %d of them found open and recovered",
+		n, c.killedEarly, time.Since(began).Round(time.Millisecond), c.delivered, len(c.asked), l.next, len(l.intents), l.recovered)
+	// A campaign in which nothing was under way proves nothing.
+	if c.delivered == 0 || len(c.asked) == 0 || l.recovered == 0 {
+		t.Error("the kills met no question under way")
+	}
+}
+
+func newCampaign(t *testing.T) *campaign {
+	t.Helper()
+	s, err := stage.Set(stage.Options{
+		Dir:      t.TempDir(),
+		Generate: 700_000,
+		Simulator: func(config *spinesim.Config) {
+			config.KeepQueries = 50_000 // of one round, at most
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	return &campaign{
+		stage:   s,
+		program: build(t),
+		random:  rand.New(rand.NewPCG(seed, 0)),
+		numbers: newNumbers(),
+		ledger:  newLedger(s.Dir),
+		asked:   map[string]bool{},
+	}
+}
+
+// round starts the program over what the round before left behind, kills it 1 to
+// 150 ms later, and checks. In one round of four the time runs from the start of
+// the process, so that the kill can also hit opening and recovery.
+func (c *campaign) round(t *testing.T) error {
+	clients, err := newLoad(c.stage, c.numbers)
+	if err != nil {
+		return err
+	}
+	w, err := start(t, c.program, c.stage.WardConfig())
+	if err != nil {
+		return err
+	}
+	early := c.random.IntN(4) == 0
+	if !early {
+		err = w.waitServing()
+		if err != nil {
+			return err
+		}
+	}
+	clients.begin(16 + c.random.IntN(17))
+	time.Sleep(time.Duration(1+c.random.IntN(150)) * time.Millisecond)
+	w.kill()
+	answers := clients.end()
+	if !w.served() {
+		c.killedEarly++
+	}
+	err = c.check(answers)
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, w.tail())
+	}
+	return nil
+}
+
+// check holds the answers and the simulator's evidence against the log, of which
+// only the new entries are read, and lets the program verify the whole of it.
+func (c *campaign) check(answers []answer) error {
+	// Taken before the log is read: a request that the kernel still holds is
+	// counted in the next round, by when its intent must be there all the same.
+	queries := c.newQueries()
+	err := c.ledger.read()
+	if err != nil {
+		return err
+	}
+	for _, a := range answers {
+		err = c.ledger.confirm(a)
+		if err != nil {
+			return err
+		}
+	}
+	c.delivered += len(answers)
+	for _, q := range queries {
+		err = c.confirmQuery(q)
+		if err != nil {
+			return err
+		}
+	}
+	return verify(c.program, c.stage.WardConfig())
+}
+
+// newQueries lists the queries that the simulator received since the last call.
+func (c *campaign) newQueries() []spinesim.Query {
+	all := c.stage.Simulator.Received()
+	i := len(all)
+	for i > 0 && all[i-1].Sequence > c.seen {
+		i--
+	}
+	if len(all) > 0 {
+		c.seen = all[len(all)-1].Sequence
+	}
+	return all[i:]
+}
+
+func (c *campaign) confirmQuery(q spinesim.Query) error {
+	if c.asked[q.QueryID] {
+		return fmt.Errorf("the query %s reached the Spine twice", q.QueryID)
+	}
+	c.asked[q.QueryID] = true
+	return c.ledger.confirmIntent(q)
+}
+
+// finish starts the program once more, stops it in order, and expects that no
+// question is left open.
+func (c *campaign) finish(t *testing.T) error {
+	w, err := start(t, c.program, c.stage.WardConfig())
+	if err != nil {
+		return err
+	}
+	err = w.waitServing()
+	if err != nil {
+		return err
+	}
+	err = w.stop()
+	if err != nil {
+		return err
+	}
+	err = c.check(nil)
+	if err != nil {
+		return err
+	}
+	if len(c.ledger.open) > 0 {
+		return fmt.Errorf("%d questions are still open after a restart", len(c.ledger.open))
+	}
+	received := c.stage.Simulator.Counters()
+	if received.Duplicates > 0 || received.RequestsRead != int64(len(c.asked)) {
+		return fmt.Errorf("the Spine read %d requests, %d of them duplicates, and remembers %d queries",
+			received.RequestsRead, received.Duplicates, len(c.asked))
+	}
+	return nil
+}

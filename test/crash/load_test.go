@@ -1,0 +1,109 @@
+package crash_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/wardsmsp/ward/client"
+	"github.com/wardsmsp/ward/cpis"
+	"github.com/wardsmsp/ward/internal/config"
+	"github.com/wardsmsp/ward/internal/stage"
+)
+
+// numbers gives every question a generated child of its own.
+type numbers struct{ next atomic.Int64 }
+
+func newNumbers() *numbers {
+	n := &numbers{}
+	n.next.Store(100_000)
+	return n
+}
+
+// take returns the next number of the range 999 + six digits that passes Modulus 11.
+func (n *numbers) take() cpis.NHSNumber {
+	for {
+		nine := n.next.Add(1)
+		for digit := range 10 {
+			number, err := cpis.ParseNHSNumber(fmt.Sprintf("999%06d%d", nine, digit))
+			if err == nil && number.CheckDigitValid() {
+				return number
+			}
+		}
+	}
+}
+
+// answer is one that a client received whole.
+type answer struct {
+	correlation, messageID, number string
+	code                           cpis.Code
+	whole                          bool // it is an answer of the service, not a fault or a refusal
+}
+
+// load is a number of clients that ask as fast as they are answered.
+type load struct {
+	client   *client.Client
+	settings *config.ClientSettings
+	numbers  *numbers
+	ended    atomic.Bool
+	running  sync.WaitGroup
+
+	mu      sync.Mutex
+	answers []answer
+}
+
+func newLoad(s *stage.Stage, n *numbers) (*load, error) {
+	settings, err := config.LoadClient(s.ClientConfig())
+	if err != nil {
+		return nil, err
+	}
+	asker, err := client.New(client.Config{
+		URL: settings.URL, TLS: settings.TLS, Username: settings.Username,
+		Organisation: settings.Organisation, Provider: settings.Provider,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &load{client: asker, settings: settings, numbers: n}, nil
+}
+
+func (l *load) begin(clients int) {
+	for range clients {
+		l.running.Go(func() {
+			for !l.ended.Load() {
+				l.ask()
+			}
+		})
+	}
+}
+
+// ask asks about a child that nobody asked about before.
+func (l *load) ask() {
+	r := l.client.Ask(context.Background(), client.Question{
+		Number: l.numbers.take(), Author: l.settings.Author, AuditIdentities: l.settings.AuditIdentities,
+	})
+	if r.Raw == nil {
+		time.Sleep(time.Millisecond) // not served yet, or no more
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.answers = append(l.answers, answer{
+		correlation: r.Correlation,
+		messageID:   r.MessageID,
+		number:      r.Asked.Digits(),
+		code:        cpis.Codes{}.Of(r.Answer.Outcome()),
+		whole:       bytes.Contains(r.Raw, []byte("CP-ISNHSQueryResponse")),
+	})
+}
+
+// end waits until no client asks any more, and returns what they received.
+func (l *load) end() []answer {
+	l.ended.Store(true)
+	l.running.Wait()
+	l.client.Close()
+	return l.answers
+}
