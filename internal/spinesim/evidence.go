@@ -19,7 +19,8 @@ type Counters struct {
 
 	// ByNumber counts queries per NHS number, ProcessedByNumber those processed,
 	// NotificationsByNumber and NotificationsByAuthority the notifications per
-	// NHS number and per local authority's code.
+	// NHS number and per local authority's code. Each holds a million keys at
+	// most; what comes after is counted under "other".
 	ByNumber                 map[string]int64 `json:"by_number"`
 	ProcessedByNumber        map[string]int64 `json:"processed_by_number"`
 	NotificationsByNumber    map[string]int64 `json:"notifications_by_number"`
@@ -102,22 +103,33 @@ func (e *evidence) record(q Query, told []Notification) {
 	q.Sequence = e.queries.total + 1
 	q.Notifications = len(told)
 	if q.NHSNumber != "" {
-		c.ByNumber[q.NHSNumber]++
+		increment(c.ByNumber, q.NHSNumber)
 	}
 	if q.Behaviour != "" {
 		c.ByBehaviour[string(q.Behaviour)]++
 	}
 	if q.Processed {
 		c.Processed++
-		c.ProcessedByNumber[q.NHSNumber]++
+		increment(c.ProcessedByNumber, q.NHSNumber)
 	}
 	for _, n := range told {
 		c.Notifications++
-		c.NotificationsByNumber[n.NHSNumber]++
-		c.NotificationsByAuthority[n.Authority]++
+		increment(c.NotificationsByNumber, n.NHSNumber)
+		increment(c.NotificationsByAuthority, n.Authority)
 		e.notifications.add(n)
 	}
 	e.queries.add(q)
+}
+
+// maxKeys bounds the maps of Counters.
+const maxKeys = 1_000_000
+
+func increment(counts map[string]int64, key string) {
+	_, known := counts[key]
+	if !known && len(counts) >= maxKeys {
+		key = "other"
+	}
+	counts[key]++
 }
 
 func (e *evidence) reset() {

@@ -20,7 +20,7 @@ func (s *Simulator) startManagement() error {
 	}
 	s.mgmtAddr = listener.Addr()
 	s.management = &http.Server{
-		Handler:           s.managementHandler(),
+		Handler:           http.NewCrossOriginProtection().Handler(s.managementHandler()), // no page may script a simulator
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      2 * time.Minute,

@@ -2,7 +2,6 @@ package spinesim
 
 import (
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 )
@@ -32,10 +31,13 @@ type Script struct {
 	Repeat bool // begin again when all steps were taken
 }
 
+// maxScripts is how many scripts wait at a time, one for each number.
+const maxScripts = 10_000
+
 // Play replaces the script for the same number, or for all calls. A script
 // without steps clears it. It returns an error for an unknown behaviour, a
-// negative count, or a behaviour that strikes before the number is known in a
-// script for one number.
+// negative count, a behaviour that strikes before the number is known in a
+// script for one number, or more than 10,000 scripts.
 func (s *Simulator) Play(script Script) error {
 	return s.scripts.play(script)
 }
@@ -71,13 +73,16 @@ func (s *scripts) play(script Script) error {
 		}
 	}
 	script.Steps = append([]Step(nil), script.Steps...)
-	key := strings.Clone(script.NHSNumber)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.queues, key)
-	if len(script.Steps) > 0 {
-		s.queues[key] = &queue{script: script}
+	delete(s.queues, script.NHSNumber)
+	if len(script.Steps) == 0 {
+		return nil
 	}
+	if len(s.queues) == maxScripts {
+		return fmt.Errorf("%d scripts are waiting; a simulator holds no more", maxScripts)
+	}
+	s.queues[script.NHSNumber] = &queue{script: script}
 	return nil
 }
 

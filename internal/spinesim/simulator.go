@@ -31,6 +31,10 @@ const TestASID = "928942012545"
 // DefaultPath is where queries are received unless the configuration says otherwise.
 const DefaultPath = "/sync-service"
 
+// maxConnections is how many connections are served at a time; further ones are
+// closed at once.
+const maxConnections = 10_000
+
 // Refusal says how a request that violates one of Spine's checks is answered.
 type Refusal string
 
@@ -239,7 +243,7 @@ func (s *Simulator) accept() {
 		c := s.track(raw)
 		if c == nil {
 			raw.Close()
-			return
+			continue
 		}
 		go func() {
 			defer s.running.Done()
@@ -249,11 +253,11 @@ func (s *Simulator) accept() {
 	}
 }
 
-// track returns nil when the simulator is closing.
+// track returns nil when the simulator is closing or has too many connections.
 func (s *Simulator) track(raw net.Conn) *conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closing {
+	if s.closing || len(s.conns) == maxConnections {
 		return nil
 	}
 	c := &conn{sim: s, raw: raw, number: s.connected.Add(1)}

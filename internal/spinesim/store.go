@@ -13,6 +13,9 @@ const (
 	onceWithin   = 24 * time.Hour
 )
 
+// maxStandIns is how many children ensure makes up at most.
+const maxStandIns = 100_000
+
 // access is one line of a child's history. It is never changed.
 type access struct {
 	at        time.Time
@@ -20,6 +23,7 @@ type access struct {
 	id        string
 	nhsNumber string
 	author    author
+	identity  string // of the author
 	xml       []byte // rendered in schema shape without a prefix
 }
 
@@ -95,7 +99,7 @@ func (s *store) ensure(number string) {
 		return
 	}
 	_, known := s.children[number]
-	if known {
+	if known || len(s.standIns) == maxStandIns {
 		return // the cast stays as documented: nothing found remains nothing found
 	}
 	s.children[number] = s.generated.child(number)
@@ -158,7 +162,7 @@ func (s *store) look(number string) ([]visibleRecord, []*access) {
 func withAccess(past []*access, now time.Time, m *message) []*access {
 	identity := m.author.identity()
 	for _, a := range past {
-		if now.Sub(a.at) < onceWithin && a.author.identity() == identity {
+		if now.Sub(a.at) < onceWithin && a.identity == identity {
 			return past
 		}
 	}
@@ -172,7 +176,7 @@ func withAccess(past []*access, now time.Time, m *message) []*access {
 }
 
 func newAccess(at time.Time, stamp, id, number string, by author) *access {
-	a := &access{at: at, stamp: stamp, id: id, nhsNumber: number, author: by}
+	a := &access{at: at, stamp: stamp, id: id, nhsNumber: number, author: by, identity: by.identity()}
 	w := xmlWriter{buf: make([]byte, 0, 1200)}
 	writeAccess(&w, a, a.stamp)
 	a.xml = w.buf
