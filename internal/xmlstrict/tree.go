@@ -59,15 +59,12 @@ func newDocument(source string) *Document {
 // Root returns the root element.
 func (d *Document) Root() Element { return Element{d, 0} }
 
-// text returns the text of a node.
+// text returns the text of a node that is one.
 func (d *Document) text(n *node) string {
-	switch n.kind {
-	case textNode:
-		return d.source[n.start:n.end]
-	case copiedNode:
+	if n.kind == copiedNode {
 		return d.copied[n.space]
 	}
-	return ""
+	return d.source[n.start:n.end]
 }
 
 // Name is an expanded name: the namespace, empty if in none, and the local
