@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/time/rate"
 
@@ -41,12 +42,27 @@ type Client struct {
 	Certificates    []string
 	PerSecond       float64 // questions a second
 	Burst           int
+	Questions       int // under way at a time
 
-	limiter *rate.Limiter
+	limiter  *rate.Limiter
+	underWay atomic.Int64
 }
 
 // Allow reports whether the client may ask one more question now, and counts it.
 func (c *Client) Allow() bool { return c.limiter.Allow() }
+
+// Enter reports whether the client may have one more question under way. If so,
+// Leave must follow.
+func (c *Client) Enter() bool {
+	if c.underWay.Add(1) > int64(c.Questions) {
+		c.underWay.Add(-1)
+		return false
+	}
+	return true
+}
+
+// Leave ends what Enter began.
+func (c *Client) Leave() { c.underWay.Add(-1) }
 
 // Refuses says why this client may not ask with this author and these audit
 // identities, or "" if it may (N36, WRD-IAM-12 to WRD-IAM-17). The text is fixed.
@@ -118,10 +134,9 @@ type Register struct{ byMatch map[string]*Client }
 
 // NewRegister makes a register. A certificate that would match two clients is
 // refused.
-func NewRegister(all []Client) (*Register, error) {
+func NewRegister(all []*Client) (*Register, error) {
 	r := &Register{byMatch: map[string]*Client{}}
-	for i := range all {
-		client := all[i]
+	for _, client := range all {
 		client.limiter = rate.NewLimiter(rate.Limit(client.PerSecond), client.Burst)
 		for _, match := range client.Certificates {
 			match = strings.ToLower(match)
@@ -129,7 +144,7 @@ func NewRegister(all []Client) (*Register, error) {
 			if taken {
 				return nil, fmt.Errorf("clients %q and %q have the same certificate", other.Name, client.Name)
 			}
-			r.byMatch[match] = &client
+			r.byMatch[match] = client
 		}
 	}
 	return r, nil

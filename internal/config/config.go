@@ -150,5 +150,6 @@ func (f *File) complete() {
 		fill(&f.Clients[i].AccessMethod, "attended")
 		fill(&f.Clients[i].PerSecond, 20)
 		fill(&f.Clients[i].Burst, 40)
+		fill(&f.Clients[i].Questions, 64)
 	}
 }

@@ -130,4 +130,5 @@ type Client struct {
 	NotificationOff bool     `toml:"notification_spec_off"`
 	PerSecond       float64  `toml:"per_second"` // 20
 	Burst           int      `toml:"burst"`      // 40
+	Questions       int      `toml:"questions"`  // under way at a time; 64
 }

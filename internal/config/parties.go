@@ -89,7 +89,7 @@ func (c *checker) clients(s *Settings) {
 		c.problems.add("clients", "must register at least one client system, as [[clients]]")
 	}
 	var names []string
-	var all []clients.Client
+	var all []*clients.Client
 	for i, client := range s.Clients {
 		key := "clients." + client.Name
 		if client.Name == "" || slices.Contains(names, client.Name) {
@@ -105,7 +105,7 @@ func (c *checker) clients(s *Settings) {
 	s.Register = register
 }
 
-func (c *checker) client(key string, client Client) clients.Client {
+func (c *checker) client(key string, client Client) *clients.Client {
 	c.oneOf(key+".setting", client.Setting, settings...)
 	c.oneOf(key+".access_method", client.AccessMethod, "attended", "unattended", "smartcard")
 	if len(client.Organisations) == 0 || slices.ContainsFunc(client.Organisations, func(o string) bool { return !isCode(o) }) {
@@ -119,8 +119,9 @@ func (c *checker) client(key string, client Client) clients.Client {
 	}
 	positive(c, key+".per_second", client.PerSecond)
 	positive(c, key+".burst", client.Burst)
+	positive(c, key+".questions", client.Questions)
 	c.auditIdentities(key+".audit_identities", client)
-	return clients.Client{
+	return &clients.Client{
 		Name:            client.Name,
 		Organisations:   client.Organisations,
 		Method:          method(client.AccessMethod),
@@ -131,6 +132,7 @@ func (c *checker) client(key string, client Client) clients.Client {
 		Certificates:    c.certificates(key, client),
 		PerSecond:       client.PerSecond,
 		Burst:           client.Burst,
+		Questions:       client.Questions,
 	}
 }
 

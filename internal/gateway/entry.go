@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"strings"
+
 	"github.com/wardsmsp/ward/cpis"
 	"github.com/wardsmsp/ward/internal/audit"
 )
@@ -28,9 +30,7 @@ func (g *Gateway) entry(q Question, kind audit.Kind, answer cpis.Answer) audit.E
 		e.AuditIdentities = append(e.AuditIdentities, audit.Identity{Type: identity.Type, URI: identity.URI})
 	}
 	if kind == audit.Intent {
-		if g.config.Numbers.Judge(q.Query.Number) == cpis.NumberDoubted {
-			e.Reason = "the NHS number's check digit is wrong"
-		}
+		e.Reason = g.remarks(q)
 		return e
 	}
 	e.Outcome = answer.Outcome().String()
@@ -42,6 +42,19 @@ func (g *Gateway) entry(q Question, kind audit.Kind, answer cpis.Answer) audit.E
 		e.Records, e.Accesses = len(findings.Records), len(findings.Accesses)
 	}
 	return e
+}
+
+// remarks are what the log should hold of a question that is let through all the
+// same.
+func (g *Gateway) remarks(q Question) string {
+	var remarks []string
+	if g.config.Numbers.Judge(q.Query.Number) == cpis.NumberDoubted {
+		remarks = append(remarks, "the NHS number's check digit is wrong")
+	}
+	if q.Signed {
+		remarks = append(remarks, "the message has a signature, which was not relied on")
+	}
+	return strings.Join(remarks, "; ")
 }
 
 func auditAuthor(author cpis.Author) *audit.Author {

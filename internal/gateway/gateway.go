@@ -65,6 +65,7 @@ type Question struct {
 	TrackingID      string
 	Username        string
 	AuditIdentities []cpis.AuditIdentity
+	Signed          bool // a signature was present; it is not relied on (WRD-MSG-22)
 
 	Query   cpis.Query
 	Invalid string // why the payload is not a query, or ""
@@ -74,19 +75,18 @@ type Question struct {
 // question may have been sent, neither ctx nor a client that goes away stops it:
 // its outcome is recorded all the same.
 func (g *Gateway) Ask(ctx context.Context, q Question) (cpis.Answer, error) {
+	deadline := q.Received.Add(g.config.Budget)
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
+	defer cancel()
+
 	refusal, refused := g.refuse(q)
 	if refused {
-		entry := g.entry(q, audit.Refused, refusal)
-		_, err := g.log.Append(ctx, entry)
+		_, err := g.log.Append(ctx, g.entry(q, audit.Refused, refusal))
 		if err != nil {
 			return cpis.Answer{}, errors.Join(ErrNotRecorded, err)
 		}
 		return refusal, nil
 	}
-
-	deadline := q.Received.Add(g.config.Budget)
-	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
-	defer cancel()
 
 	ids := make([]string, 1+g.config.ConnectRetries)
 	for i := range ids {

@@ -27,19 +27,33 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.refuse(x, turnedAway)
 		return
 	}
-	select {
-	case s.underWay <- struct{}{}:
-		defer func() { <-s.underWay }()
-	default:
+	leave, ok := s.enter(x.client)
+	if !ok {
 		s.refuse(x, busy("too many questions under way"))
 		return
 	}
+	defer leave()
 	body, turnedAway := s.readBody(x)
 	if turnedAway != nil {
 		s.refuse(x, turnedAway)
 		return
 	}
 	s.answer(x, body)
+}
+
+// enter bounds the questions under way, of one client so that it cannot crowd out
+// the others (WRD-OPS-07), and of all.
+func (s *Server) enter(client *clients.Client) (leave func(), ok bool) {
+	if !client.Enter() {
+		return nil, false
+	}
+	select {
+	case s.underWay <- struct{}{}:
+		return func() { <-s.underWay; client.Leave() }, true
+	default:
+		client.Leave()
+		return nil, false
+	}
 }
 
 // recoverFrom keeps a failure of ours from becoming a dropped connection. Once the
@@ -115,6 +129,7 @@ func question(x *exchange, request itk.Request) gateway.Question {
 		TrackingID:      request.TrackingID,
 		Username:        request.Username,
 		AuditIdentities: request.AuditIdentities,
+		Signed:          request.Signed,
 		Query:           request.Query,
 	}
 	if request.Invalid != nil {

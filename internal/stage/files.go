@@ -65,6 +65,7 @@ audit_identities = ["urn:nhs-uk:identity:ods:{{.ClientODS}}"]
 asid = "{{.ClientASID}}"
 per_second = 100000
 burst = 100000
+questions = 256
 {{.Client}}
 {{.Ward}}
 `
