@@ -12,12 +12,14 @@ import (
 // elements, order, number and the forms of attributes (N19).
 func envelopeIsValid(m *message, _ Expectations) bool {
 	v := validity{}
+	v.attributes(m.distribution, "")
 	v.sequence(m.distribution, func(s *xmlstrict.Sequence) {
 		s.One(Namespace, "header")
 		s.One(Namespace, "payloads")
 	})
 	v.attributes(m.header, "service", "trackingid")
-	v.require(hl7.IsUUID(m.trackingID))
+	id, _ := m.header.Attribute("", "trackingid")
+	v.require(hl7.IsUUID(id.Value) && !id.Referenced)
 	v.sequence(m.header, func(s *xmlstrict.Sequence) {
 		list, ok := s.Optional(Namespace, "addresslist")
 		if ok {

@@ -81,6 +81,7 @@ func malformed(err error) *Fault {
 type field struct {
 	text  string
 	whole bool // has text that nothing interrupts
+	plain bool // and that is not written with references
 	n     int  // how often the element stands
 }
 
@@ -89,7 +90,8 @@ func (f field) once() bool { return f.n == 1 && f.whole }
 func fieldOf(e xmlstrict.Element, space, local string) field {
 	child, n := soap.Child(e, space, local)
 	text, whole := soap.Text(child)
-	return field{text: text, whole: whole, n: n}
+	_, form := child.Text()
+	return field{text: text, whole: whole, plain: form == 0, n: n}
 }
 
 // message is a request taken apart but not yet judged.
@@ -103,9 +105,10 @@ type message struct {
 	from, replyTo         xmlstrict.Element
 	replies               int
 
-	security, timestamp, usernameToken xmlstrict.Element
-	timestampID                        string
-	created, expires, username         field
+	security, timestamp, usernameToken     xmlstrict.Element
+	securities, timestamps, usernameTokens int
+	timestampID                            string
+	created, expires, username             field
 
 	distribution  xmlstrict.Element
 	distributions int
@@ -150,13 +153,13 @@ func (m *message) collectHeader(header xmlstrict.Element) {
 	m.to = fieldOf(header, soap.Addressing, "To")
 	m.from, _ = soap.Child(header, soap.Addressing, "From")
 	m.replyTo, m.replies = soap.Child(header, soap.Addressing, "ReplyTo")
-	m.security, _ = soap.Child(header, soap.Security, "Security")
-	m.timestamp, _ = soap.Child(m.security, soap.Utility, "Timestamp")
+	m.security, m.securities = soap.Child(header, soap.Security, "Security")
+	m.timestamp, m.timestamps = soap.Child(m.security, soap.Utility, "Timestamp")
 	id, _ := m.timestamp.Attribute(soap.Utility, "Id")
 	m.timestampID = id.Value
 	m.created = fieldOf(m.timestamp, soap.Utility, "Created")
 	m.expires = fieldOf(m.timestamp, soap.Utility, "Expires")
-	m.usernameToken, _ = soap.Child(m.security, soap.Security, "UsernameToken")
+	m.usernameToken, m.usernameTokens = soap.Child(m.security, soap.Security, "UsernameToken")
 	m.username = fieldOf(m.usernameToken, soap.Security, "Username")
 }
 

@@ -2,6 +2,7 @@ package itk
 
 import (
 	"errors"
+	"net"
 	"net/url"
 	"slices"
 	"strconv"
@@ -32,19 +33,19 @@ var rules = [...]rule{
 	{"N5", Client, InvalidMessage, "The payloads count is not the number of payloads.", payloadsCount},
 	{"N6", Client, InvalidMessage, "The manifest count and the payloads count differ.", countsAgree},
 	{"N7", Client, InvalidMessage, "A payload has no id.", payloadsHaveIDs},
-	{"N23", Client, InvalidMessage, "wsa:MessageID is missing or holds no UUID.", hasMessageID},
+	{"N23", Client, InvalidMessage, "wsa:MessageID is missing or is not plainly a UUID.", hasMessageID},
 	{"N24", Client, InvalidMessage, "The message, timestamp, tracking and manifest ids are not all different.", idsDiffer},
-	{"N9", Client, InvalidMessage, "wsu:Timestamp is missing.", hasTimestamp},
+	{"N9", Client, InvalidMessage, "wsu:Timestamp is missing or stands more than once.", hasTimestamp},
 	{"N8", Client, InvalidMessage, "Created or Expires is missing or not of the permitted form.", timestampReads},
 	{"N11", Client, InvalidMessage, "An attribute is empty.", noBlankAttributes},
-	{"N12", Client, AccessDenied, "The user name is missing.", hasUsername},
+	{"N12", Client, AccessDenied, "The user name is missing or stands more than once.", hasUsername},
 	{"N13", Client, AccessDenied, "The user name is not registered for this connection.", usernameIsRegistered},
 	{"N15", Client, InvalidMessage, "The service of the DistributionEnvelope and wsa:Action differ.", serviceIsAction},
 	{"N16", Client, InvalidMessage, "wsa:Action is not a service of this endpoint.", actionIsOurs},
 	{"L1", Client, InvalidMessage, "The SOAPAction header and wsa:Action differ.", soapActionAgrees},
 	{"N17", Client, InvalidMessage, "The profile id of the manifest item is missing or not supported.", profileIsKnown},
 	{"N19", Client, InvalidMessage, "The DistributionEnvelope is not valid.", envelopeIsValid},
-	{"N20b", Client, InvalidMessage, "There is more than one payload.", onePayload},
+	{"N31", Client, InvalidMessage, "There is more than one payload.", onePayload},
 	{"N26", Client, InvalidMessage, "The mimetype of the manifest item is not text/xml.", mimetypeIsXML},
 	{"N31", Client, InvalidMessage, "A payload marked base64, compressed or encrypted is not supported.", payloadIsPlain},
 	{"N27", Client, InvalidMessage, "The sender address is not a toolkit address.", senderIsToolkit},
@@ -115,7 +116,7 @@ func countsAgree(m *message, _ Expectations) bool { return len(m.items) == len(m
 func payloadsHaveIDs(m *message, _ Expectations) bool { return !slices.ContainsFunc(m.parts, lacksID) }
 
 func hasMessageID(m *message, _ Expectations) bool {
-	return m.messageID.once() && uuidIn(m.messageID.text) != ""
+	return m.messageID.once() && m.messageID.plain && uuidIn(m.messageID.text) != ""
 }
 
 // uuidIn returns the UUID that ends an id of the form [a-zA-Z_:]*UUID, in upper
@@ -162,10 +163,7 @@ func idsDiffer(m *message, _ Expectations) bool {
 	return true
 }
 
-func hasTimestamp(m *message, _ Expectations) bool {
-	_, n := soap.Child(m.security, soap.Utility, "Timestamp")
-	return n == 1
-}
+func hasTimestamp(m *message, _ Expectations) bool { return m.securities == 1 && m.timestamps == 1 }
 
 func timestampReads(m *message, _ Expectations) bool {
 	_, created := soap.ParseTime(m.created.text)
@@ -189,7 +187,7 @@ func hasBlankAttribute(e xmlstrict.Element) bool {
 	return false
 }
 
-func hasUsername(m *message, _ Expectations) bool { return m.username.once() }
+func hasUsername(m *message, _ Expectations) bool { return m.usernameTokens == 1 && m.username.once() }
 
 func usernameIsRegistered(m *message, x Expectations) bool {
 	return slices.Contains(x.Usernames, m.username.text)
@@ -255,14 +253,15 @@ func sameAddress(a, b string) bool {
 	}
 	return strings.EqualFold(x.Scheme, y.Scheme) && strings.EqualFold(hostAndPort(x), hostAndPort(y)) &&
 		strings.TrimSuffix(x.EscapedPath(), "/") == strings.TrimSuffix(y.EscapedPath(), "/") &&
-		x.RawQuery == y.RawQuery && y.User == nil && y.Fragment == ""
+		x.Opaque == y.Opaque && x.RawQuery == y.RawQuery && y.User == nil && y.Fragment == ""
 }
 
 func hostAndPort(u *url.URL) string {
-	if u.Port() == "" && strings.EqualFold(u.Scheme, "https") {
-		return u.Hostname() + ":443"
+	port := u.Port()
+	if port == "" && strings.EqualFold(u.Scheme, "https") {
+		port = "443"
 	}
-	return u.Host
+	return net.JoinHostPort(u.Hostname(), port)
 }
 
 func fromIsPlain(m *message, _ Expectations) bool {

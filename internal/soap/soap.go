@@ -101,7 +101,8 @@ func (e Envelope) NotUnderstood(understood ...string) bool {
 // ParseTime reads a WS-Security time: yyyy-MM-ddTHH:mm:ss, perhaps a fraction,
 // then "Z", "+hh:mm", "+hhmm" or nothing, which means UTC.
 func ParseTime(s string) (time.Time, bool) {
-	if len(s) > 64 || strings.Contains(s, ",") {
+	// Package time would also take a comma, and an hour of one digit.
+	if len(s) > 64 || strings.Contains(s, ",") || len(s) < 14 || s[13] != ':' {
 		return time.Time{}, false
 	}
 	for _, layout := range [...]string{"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05"} {
