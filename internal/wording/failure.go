@@ -55,9 +55,9 @@ func (s scene) whyNotChecked() string {
 	case cpis.AuthorRejected, cpis.AuthorRejectedBySpine:
 		return "Your sign-in or organisation details were not accepted. " + s.toServiceDesk()
 	case cpis.NotSent:
-		return "We could not connect to the national system. " + s.again()
+		return "We could not connect to the national system. " + tryAgain
 	case cpis.ProviderUnreachable:
-		return "Your system could not connect to the service that asks CP-IS. " + s.again()
+		return "Your system could not connect to the service that asks CP-IS. " + tryAgain
 	case cpis.Overloaded:
 		return "The service is busy and nothing was sent. " + s.againLater()
 	case cpis.Refused:
@@ -79,22 +79,12 @@ func (s scene) whyInvalid() string {
 	}
 }
 
-// again invites a repeat only if it is certain that nobody was told.
-func (s scene) again() string {
-	if s.answer.Notified() == cpis.NotifiedNo {
-		return tryAgain
-	}
-	return onlyIfNeed
-}
-
 func (s scene) againLater() string {
 	seconds := int64(math.Ceil(max(s.RetryAfter, 0).Seconds()))
-	switch {
-	case s.answer.Notified() != cpis.NotifiedNo:
-		return onlyIfNeed
-	case seconds == 0:
+	switch seconds {
+	case 0:
 		return tryAgain
-	case seconds == 1:
+	case 1:
 		return "Check again in 1 second."
 	default:
 		return fmt.Sprintf("Check again in %d seconds.", seconds)

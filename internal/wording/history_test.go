@@ -45,6 +45,21 @@ func TestHistoryStatesItsLimit_WRD_SAF_13(t *testing.T) {
 	}
 }
 
+// Accesses of the same time are shown in the reverse of the order received.
+func TestAccessesOfTheSameTimeKeepTheirOrder(t *testing.T) {
+	at := seconds(winterEvening)
+	f := cpis.Findings{
+		Records: []cpis.Record{record(northshire(), child(), plan(cpis.ChildProtectionPlan, date(2025, time.May, 1), cpis.Date{}))},
+		Accesses: []cpis.Access{
+			{Time: at, Author: nurse("First", "Nurse", "", "")}, {Time: at, Author: nurse("Second", "Nurse", "", "")},
+		},
+	}
+	lines := wording.Describe(found(t, f), liveContext(t)).History.Lines
+	if lines[0].Who != "Second Nurse" || lines[1].Who != "First Nurse" {
+		t.Errorf("order %q, %q", lines[0].Who, lines[1].Who)
+	}
+}
+
 // Times of accesses are British time; what is not known of them is said.
 func TestTimesOfAccesses(t *testing.T) {
 	summer := time.Date(2026, time.June, 30, 23, 15, 0, 0, time.UTC)

@@ -105,6 +105,9 @@ func TestSeveralPlansAreCountedAndOrdered_H18(t *testing.T) {
 			[]string{"2 May 2025", "1 May 2025"}},
 		{"two that start later", []cpis.Plan{later(1), later(2)}, prefix + "2 records on CP-IS that start later.",
 			[]string{"2 August 2026", "1 August 2026"}},
+		{"two ended, the older one later", []cpis.Plan{plan(cpis.ChildProtectionPlan, may(2), may(3)), plan(cpis.ChildProtectionPlan, may(1), may(30))},
+			prefix + "2 records on CP-IS that have ended, the last on 30 May 2025.",
+			[]string{"2 May 2025", "1 May 2025"}},
 		{"two ended", []cpis.Plan{ended(1), ended(2)}, prefix + "2 records on CP-IS that have ended, the last on 12 May 2025.",
 			[]string{"2 May 2025", "1 May 2025"}},
 	} {
@@ -132,6 +135,9 @@ func TestRecordsWithoutReadablePlansAreShown_H18(t *testing.T) {
 	d := wording.Describe(found(t, cpis.Findings{Records: []cpis.Record{
 		record(southborough(), child()), record(northshire(), child(), open),
 	}}), c)
+	if d.State != cpis.CurrentPlanFound || !strings.HasPrefix(d.Advice[0].Points[0], "Phone each local authority.") {
+		t.Errorf("state %q, advice %q", d.State, d.Advice[0].Points[0])
+	}
 	want := "Mia Example, NHS number 999 000 0018, has 2 records on CP-IS: 1 current and 1 that could not be read. " +
 		"They come from 2 local authorities."
 	if d.Lead != want {
@@ -165,6 +171,17 @@ func TestUnbornPlanIsNotTakenForTheMothersOwn_H07(t *testing.T) {
 	}
 	if !strings.HasPrefix(d.Plans[0].Sentences[0], "This person is looked after") {
 		t.Errorf("%q could be taken for the unborn child", d.Plans[0].Sentences[0])
+	}
+}
+
+// H-08: an ended plan beside a current one carries its warning, and only that one.
+func TestEndedPlanBesideACurrentOneIsNotPlayedDown_H08(t *testing.T) {
+	d := plansAt(t, winterAfternoon,
+		plan(cpis.ChildProtectionPlan, date(2024, time.May, 1), date(2025, time.May, 1)),
+		plan(cpis.ChildProtectionPlan, date(2025, time.June, 1), cpis.Date{}))
+	const warning = "A plan that has ended does not mean there is no risk now."
+	if len(d.Plans[0].Sentences) != 0 || !slices.Equal(d.Plans[1].Sentences, []string{warning}) {
+		t.Errorf("sentences %q and %q", d.Plans[0].Sentences, d.Plans[1].Sentences)
 	}
 }
 
