@@ -131,7 +131,7 @@ func collect(root xmlstrict.Element, soapAction string) *message {
 	m.collectHeader(m.envelope.Header)
 	m.distribution, m.distributions = soap.Child(m.envelope.Body, Namespace, "DistributionEnvelope")
 	m.header, _ = soap.Child(m.distribution, Namespace, "header")
-	m.service = attribute(m.header, "service")
+	m.service = trimmed(m.header, "service")
 	m.trackingID = attribute(m.header, "trackingid")
 	m.manifest, _ = soap.Child(m.header, Namespace, "manifest")
 	m.items = children(m.manifest, "manifestitem")
@@ -166,15 +166,15 @@ func (m *message) collectHeader(header xmlstrict.Element) {
 func (m *message) collectParties() {
 	audit, _ := soap.Child(m.header, Namespace, "auditIdentity")
 	for _, id := range children(audit, "id") {
-		identity := Identity{Type: attribute(id, "type"), URI: strings.TrimSpace(attribute(id, "uri"))}
+		identity := Identity{Type: attribute(id, "type"), URI: trimmed(id, "uri")}
 		m.identities = append(m.identities, identity)
 	}
 	sender, _ := soap.Child(m.header, Namespace, "senderAddress")
-	m.sender = strings.TrimSpace(attribute(sender, "uri"))
+	m.sender = trimmed(sender, "uri")
 	handling, _ := soap.Child(m.header, Namespace, "handlingSpecification")
 	for _, spec := range children(handling, "spec") {
-		if attribute(spec, "key") == InteractionKey {
-			m.interactions = append(m.interactions, attribute(spec, "value"))
+		if trimmed(spec, "key") == InteractionKey {
+			m.interactions = append(m.interactions, trimmed(spec, "value"))
 		}
 	}
 }
@@ -198,6 +198,9 @@ func attribute(e xmlstrict.Element, name string) string {
 	a, _ := e.Attribute("", name)
 	return a.Value
 }
+
+// trimmed is an attribute without the white space around it (L13).
+func trimmed(e xmlstrict.Element, name string) string { return strings.TrimSpace(attribute(e, name)) }
 
 func children(e xmlstrict.Element, local string) []xmlstrict.Element {
 	var found []xmlstrict.Element

@@ -205,7 +205,7 @@ func soapActionAgrees(m *message, _ Expectations) bool {
 
 func profileIsKnown(m *message, x Expectations) bool {
 	return !slices.ContainsFunc(m.items, func(item xmlstrict.Element) bool {
-		return !slices.Contains(x.Profiles, attribute(item, "profileid"))
+		return !slices.Contains(x.Profiles, trimmed(item, "profileid"))
 	})
 }
 
@@ -225,9 +225,11 @@ func payloadIsPlain(m *message, _ Expectations) bool {
 	return true
 }
 
+// senderIsToolkit demands the prefix and one letter, digit, "_" or ":" after it,
+// as the official check does.
 func senderIsToolkit(m *message, _ Expectations) bool {
 	rest, ok := strings.CutPrefix(m.sender, AddressPrefix)
-	return m.sender == "" || ok && rest != "" && isToken(rest, "_:")
+	return m.sender == "" || ok && rest != "" && isToken(rest[:1], "_:") && isURI(rest)
 }
 
 func interactionIsKnown(m *message, x Expectations) bool {
