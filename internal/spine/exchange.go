@@ -58,7 +58,7 @@ func (p *pool) converse(ctx context.Context, c *conn, request []byte) (received,
 	}
 	err = c.tls.SetReadDeadline(earlier(end, p.config.FirstByteTimeout))
 	if err == nil {
-		c.limit.n = int64(p.config.MaxReply) + maxResponseHeader
+		c.limit.n, c.limit.err = int64(p.config.MaxReply)+maxResponseHeader, nil
 		_, err = c.reader.Peek(1)
 	}
 	if err != nil {
@@ -83,7 +83,7 @@ func (p *pool) read(c *conn) (received, bool, error) {
 		response, err = http.ReadResponse(c.reader, postRequest)
 	}
 	if err != nil {
-		return received{}, false, failed("the response header could not be read", true, err)
+		return received{}, false, failed("the response header could not be read", true, errors.Join(err, c.limit.err))
 	}
 	var text strings.Builder
 	if response.ContentLength > 0 {
@@ -143,10 +143,13 @@ func (c *countedConn) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// limitedReader bounds what one response may bring.
+// limitedReader bounds what one response may bring. It remembers how reading ended,
+// because http.ReadResponse takes the part of a line that came for the whole line
+// and says that it is malformed.
 type limitedReader struct {
-	r io.Reader
-	n int64
+	r   io.Reader
+	n   int64
+	err error
 }
 
 func (l *limitedReader) Read(b []byte) (int, error) {
@@ -158,6 +161,7 @@ func (l *limitedReader) Read(b []byte) (int, error) {
 	}
 	n, err := l.r.Read(b)
 	l.n -= int64(n)
+	l.err = err
 	return n, err
 }
 

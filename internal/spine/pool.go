@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -117,11 +119,32 @@ func (c *conn) close() {
 }
 
 // isQuiet reports whether an idle connection is still open with nothing to read.
-// A peer that has closed it, or has said something unasked, makes it useless, and
-// finding out now is what keeps the question from being sent into the void.
-func (c *conn) isQuiet() bool {
+// A peer that has closed it, or has said something unasked, makes it useless.
+// Finding out now is what keeps the question from being sent into the void, and
+// from being answered by what was meant for another one (H-16).
+func (c *conn) isQuiet() bool { return c.hasReadNothingAhead() && c.isOpenAndEmpty() }
+
+// hasReadNothingAhead looks behind the network, where a second response can wait
+// that came in one piece with the first. At a deadline in the past nothing is
+// read from the network, so that whatever still comes was read before.
+func (c *conn) hasReadNothingAhead() bool {
+	c.limit.n = 1
+	err := c.tls.SetReadDeadline(time.Unix(1, 0))
+	if err != nil {
+		return false
+	}
+	_, err = c.reader.Peek(1)
+	return errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// isOpenAndEmpty asks the network itself, which does not answer past a deadline.
+func (c *conn) isOpenAndEmpty() bool {
 	network, ok := c.raw.Conn.(syscall.Conn)
 	if !ok {
+		return false
+	}
+	err := c.tls.SetReadDeadline(time.Time{})
+	if err != nil {
 		return false
 	}
 	control, err := network.SyscallConn()
