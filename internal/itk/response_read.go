@@ -25,9 +25,10 @@ type ProviderFault struct {
 	Diagnosis string
 }
 
-// Error implements error.
+// Error implements error. It quotes nothing of the fault's texts: what they hold
+// is up to the provider.
 func (f *ProviderFault) Error() string {
-	return "the provider answered with a SOAP fault, code " + strconv.Itoa(f.ErrorCode) + ": " + f.Text
+	return "the provider answered with a SOAP fault, code " + strconv.Itoa(f.ErrorCode)
 }
 
 // Reply is an answer as a client received it. It is not yet judged.
@@ -55,19 +56,25 @@ func ReadReply(doc string, size int) (Reply, error) {
 		return Reply{}, readFault(fault)
 	}
 	relates := fieldOf(envelope.Header, soap.Addressing, "RelatesTo")
-	body, _ := soap.Child(envelope.Body, Namespace, "DistributionEnvelope")
+	body, all := countChildren(envelope.Body)
+	if all != 1 || !body.Is(Namespace, "DistributionEnvelope") {
+		return Reply{}, ErrNotAnAnswer
+	}
 	reply, err := ReadResponseEnvelope(body)
+	if err != nil {
+		return Reply{}, err
+	}
 	reply.RelatesTo = relates.text
-	return reply, err
+	return reply, nil
 }
 
 // ReadResponseEnvelope reads the DistributionEnvelope of an answer.
 func ReadResponseEnvelope(distribution xmlstrict.Element) (Reply, error) {
 	header, headers := soap.Child(distribution, Namespace, "header")
-	payloads, _ := soap.Child(distribution, Namespace, "payloads")
+	payloads, lists := soap.Child(distribution, Namespace, "payloads")
 	payload, n := soap.Child(payloads, Namespace, "payload")
 	root, elements := countChildren(payload)
-	if headers != 1 || n != 1 || elements != 1 || !root.Is(hl7.Namespace, hl7.ResponseRoot) ||
+	if headers != 1 || lists != 1 || n != 1 || elements != 1 || !root.Is(hl7.Namespace, hl7.ResponseRoot) ||
 		attribute(header, "service") != ResponseService {
 		return Reply{}, ErrNotAnAnswer
 	}

@@ -84,7 +84,12 @@ func (e envelope) start(w *xmlstrict.Writer) {
 	w.End()
 	w.Start("itk:auditIdentity")
 	for _, identity := range e.identities {
-		w.Empty("itk:id", "type", identity.Type, "uri", identity.URI)
+		w.Start("itk:id")
+		if identity.Type != "" {
+			w.Attr("type", identity.Type)
+		}
+		w.Attr("uri", identity.URI)
+		w.End()
 	}
 	w.End()
 	w.Start("itk:manifest", "count", "1")
