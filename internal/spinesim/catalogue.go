@@ -64,7 +64,8 @@ func refusals() []row {
 	}
 }
 
-// contradictions are well-formed answers that must not be believed.
+// contradictions are well-formed answers that must not be believed, but for a
+// total below what was sent, which hides nothing.
 func contradictions() []row {
 	return []row{
 		{name: "record-total-missing", number: "9990010331", code: codeUnclear, summary: "a success without records and without a record total", compose: emptySuccess("")},
