@@ -293,6 +293,7 @@ func (r *strictReader) personNameIn(e xmlstrict.Element) cpis.PersonName {
 }
 
 // personName reads the datatype PN: parts in any order and number, and bare text.
+// A part without text, as a form that is not filled in sends it, is no part.
 func (r *strictReader) personName(e xmlstrict.Element) cpis.PersonName {
 	var name cpis.PersonName
 	use, ok := e.Attribute("", "use")
@@ -318,7 +319,10 @@ func (r *strictReader) personName(e xmlstrict.Element) cpis.PersonName {
 			continue
 		}
 		r.attributes(c.Element, "qualifier")
-		name.Parts = append(name.Parts, cpis.NamePart{Kind: kind, Text: r.text(c.Element)})
+		text := r.optionalText(c.Element)
+		if text != "" {
+			name.Parts = append(name.Parts, cpis.NamePart{Kind: kind, Text: text})
+		}
 	}
 	if name.Display() == "" {
 		r.refuse(e, "a name is empty")

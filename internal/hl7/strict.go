@@ -84,15 +84,19 @@ func (r *strictReader) identifierValue(e xmlstrict.Element, name string) string 
 // removed. A value that is split by a comment or CDATA is refused, never joined
 // (L13, L14).
 func (r *strictReader) text(e xmlstrict.Element) string {
-	text, form := e.Text()
-	if form&^xmlstrict.HasReference != 0 {
-		r.refuse(e, "a text is interrupted")
-	}
-	text = strings.TrimSpace(text)
+	text := r.optionalText(e)
 	if text == "" {
 		r.refuse(e, "a text is missing")
 	}
 	return text
+}
+
+func (r *strictReader) optionalText(e xmlstrict.Element) string {
+	text, form := e.Text()
+	if form&^xmlstrict.HasReference != 0 {
+		r.refuse(e, "a text is interrupted")
+	}
+	return strings.TrimSpace(text)
 }
 
 func (r *strictReader) fixedText(e xmlstrict.Element, want string) {
