@@ -1,0 +1,189 @@
+package endtoend_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/wardsmsp/ward/client"
+	"github.com/wardsmsp/ward/cpis"
+	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/spinesim"
+	"github.com/wardsmsp/ward/internal/stage"
+)
+
+// question is one question as the audit log and the simulator saw it.
+func (w *ward) check(t *testing.T, r client.Result) (intent, outcome audit.Entry, queries []spinesim.Query) {
+	t.Helper()
+	s := readStory(t, w)
+	entries := s.entries[r.Correlation]
+	if len(entries) != 2 || entries[0].Kind != audit.Intent || entries[1].Kind != audit.Outcome {
+		t.Fatalf("the audit log holds %v for %q", kinds(entries), r.Correlation)
+	}
+	intent, outcome = entries[0], entries[1]
+	s.checkOnce(t, intent, outcome)
+	if s.counters.Duplicates != 0 {
+		t.Error("an id reached the Spine twice (AR 202)")
+	}
+	if n := r.Answer.Notified().String(); n != outcome.Notified || n != onTheWire(r.Raw) || code(r.Answer.Outcome()) != outcome.Code {
+		t.Errorf("SDK %s %s, log %s %s, wire %s", code(r.Answer.Outcome()), n, outcome.Code, outcome.Notified, onTheWire(r.Raw))
+	}
+	return intent, outcome, s.queries[intent.QueryID]
+}
+
+// D5: failures of the connection itself, at each stage, once and for ever. Only what
+// fails before the first byte is followed by a second attempt, under another id.
+func TestConnectionFailuresAskAtMostOnce(t *testing.T) {
+	t.Parallel()
+	for _, b := range spinesim.Behaviours() {
+		if b.Stage == "reply" {
+			continue
+		}
+		for _, every := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s every=%t", b.Name, every), func(t *testing.T) {
+				t.Parallel()
+				w := start(t, stage.Options{Budget: 1500 * time.Millisecond, Simulator: func(c *spinesim.Config) {
+					c.Scripts = []spinesim.Script{{Steps: []spinesim.Step{{Behaviour: b.Name, Every: every}}}}
+				}})
+				r := w.ask(t, w.client(t), withPlan)
+				intent, outcome, queries := w.check(t, r)
+				begun := w.Simulator.Counters().RequestsBegun
+				beforeTheQuestion := b.Stage == "accept"
+				switch {
+				case beforeTheQuestion && every:
+					if outcome.Outcome != "not_sent" || outcome.Notified != "no" || begun != 0 || len(outcome.SpineMessageIDs) != 2 {
+						t.Errorf("%s, notified %s, ids %v, %d requests begun", outcome.Outcome, outcome.Notified, outcome.SpineMessageIDs, begun)
+					}
+				case beforeTheQuestion:
+					if outcome.Outcome != "found" || begun != 1 || len(queries) != 1 || queries[0].HL7ID != intent.SpineMessageIDs[1] {
+						t.Errorf("%s, %d requests begun, queries %v of ids %v", outcome.Outcome, begun, queries, intent.SpineMessageIDs)
+					}
+				default:
+					if outcome.Outcome != "sent_no_answer" || outcome.Notified != "maybe" || begun != 1 || len(outcome.SpineMessageIDs) != 1 {
+						t.Errorf("%s, notified %s, ids %v, %d requests begun", outcome.Outcome, outcome.Notified, outcome.SpineMessageIDs, begun)
+					}
+				}
+				if string(b.Code) != code(r.Answer.Outcome()) && (every || !beforeTheQuestion) {
+					t.Errorf("%s, want %s", code(r.Answer.Outcome()), b.Code)
+				}
+			})
+		}
+	}
+}
+
+// WRD-RC-06: a port where nobody listens.
+func TestRefusedPortAsksNothing(t *testing.T) {
+	t.Parallel()
+	w := start(t, stage.Options{})
+	w.Simulator.Close(t.Context())
+	r := w.ask(t, w.client(t), withPlan)
+	_, outcome, queries := w.check(t, r)
+	if outcome.Code != "SMSP-0004" || outcome.Notified != "no" || len(queries) != 0 {
+		t.Errorf("%s, notified %s, %d queries", outcome.Code, outcome.Notified, len(queries))
+	}
+}
+
+// The network fails after each of some numbers of bytes of the question or of the
+// reply. Whatever happens, the question is asked once, and "no" and SMSP-0004 are
+// never said of a question that the Spine read.
+func TestNetworkFailuresAskAtMostOnce(t *testing.T) {
+	t.Parallel()
+	w := set(t, stage.Options{Budget: 3 * time.Second})
+	p := throughProxy(t, w)
+	w.configure(t, "connect_timeout", "first_byte_timeout = \"300ms\"\nconnect_timeout")
+	w.start(t)
+	c := w.client(t)
+	const whole = 1 << 20 // more than a record holds
+	var cuts []cut
+	for _, how := range []string{"reset", "close", "stall"} {
+		for _, n := range []int{0, 1, 5, 6, 1000, whole} {
+			cuts = append(cuts, cut{question: n, reply: -1, how: how})
+		}
+		cuts = append(cuts, cut{question: -1, reply: 0, how: how}, cut{question: -1, reply: 200, how: how})
+	}
+	for _, plan := range cuts {
+		t.Run(fmt.Sprintf("%+v", plan), func(t *testing.T) {
+			p.next(plan)
+			before := w.Simulator.Counters()
+			r := w.ask(t, c, withPlan)
+			p.next(uncut)
+			p.hangUp(false)
+			await(t, "the cut connection is gone", func() bool { return p.connections() == 0 })
+			_, outcome, queries := w.check(t, r)
+			// A question that came through whole, on a network that merely takes no more
+			// of them, is answered.
+			if plan == (cut{question: whole, reply: -1, how: "stall"}) {
+				if outcome.Outcome != "found" {
+					t.Errorf("%s, want found", outcome.Outcome)
+				}
+			} else if outcome.Outcome != "sent_no_answer" || outcome.Notified != "maybe" {
+				t.Errorf("%s, notified %s", outcome.Outcome, outcome.Notified)
+			}
+			read := w.Simulator.Counters().RequestsRead - before.RequestsRead
+			if read > 1 || int(read) != len(queries) || len(outcome.SpineMessageIDs) != 1 {
+				t.Errorf("read %d times, %d queries, ids %v", read, len(queries), outcome.SpineMessageIDs)
+			}
+			if wholeQuestion := plan.question < 0; wholeQuestion && read != 1 {
+				t.Errorf("read %d times although the question came through", read)
+			}
+		})
+	}
+	// Afterwards all is well.
+	r := w.ask(t, c, withPlan)
+	if r.Answer.Outcome() != cpis.Found {
+		t.Errorf("%s: %v", r.Answer.Outcome(), r.Cause)
+	}
+}
+
+// A connection that the Spine has given up between two questions costs no question.
+func TestIdleConnectionClosedByTheSpine(t *testing.T) {
+	t.Parallel()
+	for _, reset := range []bool{false, true} {
+		t.Run(fmt.Sprintf("reset=%t", reset), func(t *testing.T) {
+			t.Parallel()
+			w := set(t, stage.Options{})
+			p := throughProxy(t, w)
+			w.start(t)
+			c := w.client(t)
+			var ids []string
+			for range 3 {
+				r := w.ask(t, c, withPlan)
+				_, outcome, queries := w.check(t, r)
+				if outcome.Outcome != "found" || len(outcome.SpineMessageIDs) != 1 || len(queries) != 1 {
+					t.Fatalf("%s with %d attempts, %d queries", outcome.Outcome, len(outcome.SpineMessageIDs), len(queries))
+				}
+				ids = append(ids, queries[0].HL7ID)
+				p.hangUp(reset)
+				await(t, "the connections are gone", func() bool { return p.connections() == 0 })
+			}
+			slices.Sort(ids)
+			if n := w.Simulator.Counters().Connections; n != 3 || len(slices.Compact(ids)) != 3 {
+				t.Errorf("%d connections for %d ids, want 3 for 3", n, len(ids))
+			}
+		})
+	}
+}
+
+// WRD-SPN-17, H-16: a reply that comes unasked after the one that was asked for is
+// nobody's answer.
+func TestUnaskedReplyIsNobodysAnswer(t *testing.T) {
+	t.Parallel()
+	w := start(t, stage.Options{Simulator: func(c *spinesim.Config) {
+		c.Scripts = []spinesim.Script{{Steps: []spinesim.Step{{Behaviour: "found-twice"}, {Behaviour: spinesim.AsStored}}, Repeat: true}}
+	}})
+	c := w.client(t)
+	for i := range 100 {
+		number, want := withPlan, cpis.Found
+		if i%2 == 1 {
+			number, want = withoutRecord, cpis.NoRecord
+		}
+		r := w.ask(t, c, number)
+		if r.Answer.Outcome() != want {
+			t.Fatalf("question %d: %s, want %s", i, r.Answer.Outcome(), want)
+		}
+	}
+	if n := w.Simulator.Counters().RequestsRead; n != 100 {
+		t.Errorf("%d questions were read, want 100", n)
+	}
+}
