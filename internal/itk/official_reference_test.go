@@ -1,0 +1,256 @@
+//go:build reference
+
+package itk_test
+
+import (
+	"errors"
+	"math/rand/v2"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/wardsmsp/ward/cpis"
+	"github.com/wardsmsp/ward/internal/itk"
+	"github.com/wardsmsp/ward/internal/reference"
+)
+
+const hl7Space = "urn:hl7-org:v3"
+
+func envelopeIn(t *testing.T, doc string) string {
+	t.Helper()
+	return reference.Element(t, doc, itk.Namespace, "DistributionEnvelope")
+}
+
+// officialClient is the client that the sample requests come from, at their time.
+func officialClient() itk.Expectations {
+	x := expectations()
+	x.Now = time.Date(2024, time.January, 5, 9, 30, 5, 0, time.UTC)
+	x.To = []string{"https://smsp.example.invalid/smsp/cpis"}
+	x.Usernames = []string{"example-trust-ed"}
+	x.AuditIdentities = []string{"urn:nhs-uk:identity:ods:RXX"}
+	x.ASID = "200000000183"
+	return x
+}
+
+func TestOfficialRequests(t *testing.T) {
+	names := reference.Samples(t, "itk/request_*.xml")
+	for _, name := range names {
+		doc := reference.Sample(t, name)
+		request, err := itk.ReadRequest(doc, maxSize, itk.RequestService, officialClient())
+		if err != nil || request.Invalid != nil {
+			t.Errorf("%s is refused: %v, %v", name, err, request.Invalid)
+			continue
+		}
+		if request.Query.Number != number("9990000018") || request.Username != "example-trust-ed" || request.Sender != "urn:nhs-uk:addressing:ods:RXX" {
+			t.Errorf("%s is read as a question of %s from %s about another person, perhaps", name, request.Username, request.Sender)
+		}
+		if organisation := request.Query.Author.Organisation(); organisation.Name != "EXAMPLE NHS TRUST" || organisation.ID.Extension != "RXX" {
+			t.Errorf("%s: organisation %v", name, organisation)
+		}
+	}
+	if len(names) != 2 {
+		t.Errorf("there are %d sample requests, want 2", len(names))
+	}
+}
+
+func TestOfficialAnswers(t *testing.T) {
+	outcomes := map[string]cpis.Outcome{
+		"itk/response_found.soap.xml":           cpis.Found,
+		"itk/response_no_record.soap.xml":       cpis.NoRecord,
+		"itk/response_not_established.soap.xml": cpis.NotSent,
+	}
+	for _, name := range reference.Samples(t, "itk/response_*.soap.xml") {
+		reply, err := itk.ReadReply(reference.Sample(t, name), maxSize)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		s := reply.Statement
+		if got := cpis.Told(reply.Code, reply.Notified, s.Findings, *s.TotalAccesses, *s.TotalRecords).Outcome(); got != outcomes[name] {
+			t.Errorf("%s: the client understands %v, want %v", name, got, outcomes[name])
+		}
+	}
+	bodies := 0
+	for _, name := range reference.Samples(t, "smsp-responses/*.xml") {
+		doc := `<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>` + reference.Sample(t, name) + `</s:Body></s:Envelope>`
+		reply, err := itk.ReadReply(doc, maxSize)
+		if err != nil || !strings.Contains(name, string(reply.Code)) || reply.Notified != nil {
+			t.Errorf("%s is read as %q, %v", name, reply.Code, err)
+		}
+		bodies++
+	}
+	if bodies != 9 {
+		t.Errorf("there are %d official answers, want 9", bodies)
+	}
+}
+
+func TestOfficialFaults(t *testing.T) {
+	want := map[string]itk.ProviderFault{
+		"itk/fault_1000_invalid_message.soap.xml": {Code: "Client", ErrorCode: 1000},
+		"itk/fault_2100_retryable.soap.xml":       {Code: "Server", ErrorCode: 2100},
+		"itk/fault_3000_access_denied.soap.xml":   {Code: "Client", ErrorCode: 3000},
+		"itk/fault_must_understand.soap.xml":      {Code: "MustUnderstand", ErrorCode: 1000},
+		"itk/fault_version_mismatch.soap.xml":     {Code: "VersionMismatch", ErrorCode: 1000},
+	}
+	for _, name := range reference.Samples(t, "itk/fault_*.xml") {
+		_, err := itk.ReadReply(reference.Sample(t, name), maxSize)
+		var got *itk.ProviderFault
+		if !errors.As(err, &got) {
+			t.Errorf("%s is read as %v", name, err)
+			continue
+		}
+		if got.Code != want[name].Code || got.ErrorCode != want[name].ErrorCode || len(got.ErrorID) != 36 || got.Text == "" || got.Diagnosis == "" {
+			t.Errorf("%s is read as %+v", name, got)
+		}
+		delete(want, name)
+	}
+	if len(want) != 0 {
+		t.Errorf("samples are missing: %v", want)
+	}
+}
+
+// Every fault that can be sent is valid.
+func TestWrittenFaultsAreValid(t *testing.T) {
+	var infos []string
+	for _, fault := range everyFault(t) {
+		infos = append(infos, reference.Element(t, faultDocument(t, fault), itk.Namespace, "ToolkitErrorInfo"))
+	}
+	reference.MustValidate(t, reference.ToolkitErrorInfo, infos...)
+}
+
+// WRD-MSG-10: every answer that can be sent is valid, for each code and each
+// notification state, and so is every request.
+func TestWrittenEnvelopesAreValid(t *testing.T) {
+	var envelopes, responses, queries []string
+	states := []*cpis.Notified{nil, new(cpis.Notified), ptr(cpis.NotifiedNo), ptr(cpis.NotifiedYes)}
+	for _, o := range cpis.Outcomes() {
+		code := (cpis.Codes{}).Of(o)
+		if code == "" {
+			continue
+		}
+		for _, state := range states {
+			r := answer(code, without(findings()))
+			if code == cpis.CodeSuccess {
+				r = answer(code, findings())
+			}
+			r.Notified = state
+			doc := responseDocument(t, r)
+			envelopes = append(envelopes, envelopeIn(t, doc))
+			responses = append(responses, reference.Element(t, doc, hl7Space, "CP-ISNHSQueryResponse"))
+		}
+	}
+	odsCodes := rapid.StringMatching(`[A-Z0-9]{3,8}`)
+	uuids := rapid.StringMatching(`[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}`)
+	for i := range 100 {
+		r := answer(cpis.CodeSuccess, findings())
+		r.Client, r.Provider = odsCodes.Example(i), odsCodes.Example(i+1000)
+		r.MessageID, r.TrackingID, r.PayloadID = uuids.Example(i), uuids.Example(i+1000), uuids.Example(i+2000)
+		envelopes = append(envelopes, envelopeIn(t, responseDocument(t, r)))
+		q := question(nadia())
+		if i%2 == 0 {
+			q = question(hazelbrook())
+		}
+		q.AuditIdentities = append(q.AuditIdentities, itk.Identity{Type: cpis.OIDUserID, URI: "999000111222"})
+		q.TrackingID, q.PayloadID, q.Organisation, q.Provider = uuids.Example(i+3000), uuids.Example(i+4000), odsCodes.Example(i+2000), odsCodes.Example(i+3000)
+		doc := requestDocument(t, q)
+		envelopes = append(envelopes, envelopeIn(t, doc))
+		queries = append(queries, reference.Element(t, doc, hl7Space, "CP-ISQueryStub"))
+	}
+	reference.MustValidate(t, reference.EnvelopeV1, envelopes...)
+	reference.MustValidate(t, reference.EnvelopeV2, envelopes...)
+	reference.MustValidate(t, reference.Response, responses...)
+	reference.MustValidate(t, reference.Query, queries...)
+}
+
+func ptr(n cpis.Notified) *cpis.Notified { return &n }
+
+// The base requests of these tests are valid by the official schemas.
+func TestBaseRequestsAreValid(t *testing.T) {
+	for _, p := range []parts{systemRequest(), personRequest()} {
+		reference.MustValidate(t, reference.EnvelopeV2, envelopeIn(t, p.String()))
+		reference.MustValidate(t, reference.Query, reference.Element(t, p.String(), hl7Space, "CP-ISQueryStub"))
+	}
+}
+
+// N19: what is refused as a violation of the schema is one.
+func TestEnvelopeRuleAgainstSchema(t *testing.T) {
+	tested := 0
+	for _, test := range refusals {
+		p := systemRequest()
+		if test.change != nil {
+			test.change(&p)
+		}
+		doc := p.String()
+		if test.doc != nil {
+			doc = test.doc(doc)
+		}
+		if test.rule != "N19" || strings.Contains(test.name, "payload") || strings.Contains(test.name, "reference") {
+			continue
+		}
+		tested++
+		if reference.Validate(t, reference.EnvelopeV2, envelopeIn(t, doc))[0] == "" {
+			t.Errorf("%s: the official schema accepts what is refused", test.name)
+		}
+	}
+	if tested < 15 {
+		t.Errorf("only %d violations of the schema are tested", tested)
+	}
+}
+
+var (
+	attributeOf = regexp.MustCompile(` [a-z0-9]+="[^"]*"`)
+	tagOf       = regexp.MustCompile(`</?itk:[A-Za-z]+`)
+)
+
+// Whatever is accepted, however it is damaged, is valid by the official schema.
+func TestNothingAcceptedIsRefusedBySchema(t *testing.T) {
+	const tries = 8000
+	random := rand.New(rand.NewPCG(3, 5))
+	pick := func(list []string) string { return list[random.IntN(len(list))] }
+	values := []string{"1", "2", "true", "0", "x", "text/xml", "a b", "urn:nhs-uk:identity:ods:RZZ99", "urn:nhs-uk:addressing:ods:RZZ99", payloadID, trackingID, itk.IdentityType, "urn:x"}
+	names := []string{"type", "uri", "key", "value", "count", "id", "mimetype", "profileid", "metadata", "base64", "filename", "service", "trackingid", "a"}
+	elements := []string{
+		`<itk:id uri="urn:nhs-uk:identity:ods:RZZ99"/>`, `<itk:address uri="urn:x"/>`, `<itk:spec key="urn:y" value="z"/>`, `<itk:spec key="urn:y"/>`, `<itk:addresslist><itk:address uri="urn:x"/></itk:addresslist>`,
+		`<itk:payload id="uuid_x"/>`, `<itk:senderAddress uri="urn:nhs-uk:addressing:ods:RZZ99"/>`, `<x/>`, `<!-- c -->`, `text`, `<![CDATA[ ]]>`,
+	}
+	envelope := systemRequest().envelope()
+	header := strings.Index(envelope, "<CP-ISQueryStub")
+	damage := func(s string) string {
+		attributes, tags := attributeOf.FindAllStringIndex(s, -1), tagOf.FindAllStringIndex(s, -1)
+		if len(attributes) == 0 || len(tags) == 0 {
+			return s
+		}
+		at, tag := attributes[random.IntN(len(attributes))], tags[random.IntN(len(tags))]
+		name, _, _ := strings.Cut(s[at[0]:at[1]], "=")
+		switch random.IntN(4) {
+		case 0:
+			return s[:at[0]] + s[at[1]:]
+		case 1:
+			return s[:at[0]] + name + `="` + pick(values) + `"` + s[at[1]:]
+		case 2:
+			return s[:at[0]] + ` ` + pick(names) + `="` + pick(values) + `"` + s[at[0]:]
+		default:
+			return s[:tag[0]] + pick(elements) + s[tag[0]:]
+		}
+	}
+	var accepted []string
+	for range tries {
+		damaged := damage(envelope[:header])
+		if random.IntN(3) == 0 {
+			damaged = damage(damaged)
+		}
+		doc := with(systemRequest().String(), envelope, damaged+envelope[header:])
+		_, err := read(doc)
+		if err == nil {
+			accepted = append(accepted, envelopeIn(t, doc))
+		}
+	}
+	if len(accepted) < tries/100 {
+		t.Fatalf("of %d damaged requests %d are accepted: too few to prove anything", tries, len(accepted))
+	}
+	t.Logf("%d of %d damaged requests are accepted", len(accepted), tries)
+	reference.MustValidate(t, reference.EnvelopeV2, accepted...)
+}
