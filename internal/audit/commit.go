@@ -116,7 +116,6 @@ func (l *Log) write(ctx context.Context, group []*pending) error {
 	base, err := l.commit(ctx, group)
 	was := l.Healthy()
 	if err != nil {
-		l.state = nil
 		l.failure.Store(&err)
 		if was == nil {
 			l.options.Logger.Error("audit: the log cannot be written", "error", err, "entries", len(group))

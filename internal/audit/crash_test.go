@@ -92,7 +92,7 @@ func fillDisk(log *audit.Log) error {
 			return err
 		}
 		for {
-			e := refused(strings.Repeat("x", rand.IntN(audit.MaxText)))
+			e := refused(strings.Repeat("x", 1+rand.IntN(audit.MaxText)))
 			seq, err := log.Append(context.Background(), e)
 			if err != nil {
 				break

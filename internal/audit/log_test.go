@@ -193,6 +193,35 @@ func TestTwoWritersMakeOneTree(t *testing.T) {
 	}
 }
 
+// groups is a store that remembers what was committed.
+type groups struct {
+	audittest.Memory
+	all []audit.Group
+}
+
+func (g *groups) Commit(ctx context.Context, group audit.Group) error {
+	g.all = append(g.all, group)
+	return g.Memory.Commit(ctx, group)
+}
+
+// An outcome closes the intents that are open, and is then done with them.
+func TestIntentsCloseOnce(t *testing.T) {
+	var store groups
+	log := openLog(t, newKeys(t).options(&store))
+	for _, kind := range []audit.Kind{audit.Intent, audit.Intent, audit.Outcome, audit.Outcome, audit.Intent, audit.Undelivered, audit.Recovered} {
+		mustAppend(t, log, audit.Entry{Kind: kind, Time: full.Time, Correlation: "c"})
+	}
+	type change struct{ Opened, Closed []int64 }
+	var got []change
+	for _, g := range store.all[1:] { // the first is of the empty log
+		got = append(got, change{g.Opened, g.Closed})
+	}
+	want := []change{{Opened: []int64{0}}, {Opened: []int64{1}}, {Closed: []int64{0, 1}}, {}, {Opened: []int64{4}}, {}, {Closed: []int64{4}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("changes of the open intents (-want +got):\n%s", diff)
+	}
+}
+
 // gate is a store whose commits wait until they are let through.
 type gate struct {
 	audittest.Memory

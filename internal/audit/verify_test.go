@@ -251,6 +251,22 @@ func TestTamperingIsDetected(t *testing.T) {
 			}
 		}
 	})
+	t.Run("consistently, with nothing exported", func(t *testing.T) {
+		checkpoints = "" // the signature in the store is all there is
+		changed := store.copy()
+		changed.rows[3].Leaf = audit.AppendLeaf(3, refused(""))
+		changed.rehash(t)
+		noticed(t, changed, "changed", 0, n-1)
+
+		longer := store.copy()
+		longer.rows = append(longer.rows, audit.Row{Seq: int64(n), Leaf: audit.AppendLeaf(int64(n), refused(""))})
+		longer.rehash(t)
+		noticed(t, longer, "appended", n, n)
+
+		shorter := store.copy()
+		shorter.rows, shorter.head.Size = shorter.rows[:n-2], int64(n-2)
+		noticed(t, shorter, "cut short", n-2, n-1)
+	})
 	t.Run("the open intents", func(t *testing.T) {
 		s := store.copy()
 		s.head.Open = nil
