@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -46,8 +47,7 @@ type checker struct {
 	folder   string
 }
 
-func (f *File) check(folder string) (*Settings, error) {
-	c := &checker{folder: folder}
+func (f *File) check(c checker) (*Settings, error) {
 	s := &Settings{File: *f, Live: f.Environment == "live"}
 	c.oneOf("environment", f.Environment, "test", "live")
 	if !isCode(f.ODSCode) {
@@ -186,7 +186,10 @@ func (c *checker) log(s *Settings) {
 
 func (c *checker) address(key, address string) {
 	_, port, err := net.SplitHostPort(address)
-	if err != nil || port == "" {
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
 		c.problems.add(key, "must be host:port, such as 0.0.0.0:8443")
 	}
 }

@@ -2,7 +2,6 @@ package config
 
 import (
 	"crypto/tls"
-	"errors"
 	"net/url"
 	"path/filepath"
 	"time"
@@ -65,9 +64,8 @@ type ClientSettings struct {
 // LoadClient reads and checks the configuration file of `ward ask`.
 func LoadClient(path string) (*ClientSettings, error) {
 	var file ClientFile
-	err := Decode(path, &file)
-	var unknown Problems
-	if err != nil && !errors.As(err, &unknown) {
+	unknown, err := decode(path, &file)
+	if err != nil {
 		return nil, err
 	}
 	c := &checker{folder: filepath.Dir(path), problems: unknown}

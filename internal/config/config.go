@@ -5,6 +5,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,119 +38,123 @@ func (p *Problems) add(key, format string, args ...any) {
 	*p = append(*p, Problem{Key: key, Reason: fmt.Sprintf(format, args...)})
 }
 
-// MaxFile bounds a configuration file, in bytes.
+// MaxFile bounds a configuration file and every file that one names, in bytes.
 const MaxFile = 1 << 20
 
-// Decode reads a strict TOML file into v: unknown keys and an oversized file are
-// errors. The error is Problems, or one that says why the file cannot be read.
-func Decode(path string, v any) error {
-	info, err := os.Stat(path)
+// readFile reads a file of at most MaxFile bytes.
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if info.Size() > MaxFile {
-		return fmt.Errorf("%s is larger than %d bytes", path, MaxFile)
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
+	if err != nil {
+		return nil, err
 	}
-	meta, err := toml.DecodeFile(path, v)
+	if len(content) > MaxFile {
+		return nil, fmt.Errorf("%s is larger than %d bytes", path, MaxFile)
+	}
+	return content, nil
+}
+
+// decode reads a strict TOML file into v and returns the keys that v does not
+// know. If there is an error v is not to be used: it is Problems, or says why the
+// file cannot be read.
+func decode(path string, v any) (unknown Problems, err error) {
+	content, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	meta, err := toml.Decode(string(content), v)
 	var syntax toml.ParseError
 	if errors.As(err, &syntax) {
-		return Problems{{Key: fmt.Sprintf("line %d", syntax.Position.Line), Reason: syntax.Message + "; see the TOML rules"}}
+		return nil, Problems{{Key: fmt.Sprintf("line %d", syntax.Position.Line), Reason: syntax.Message + "; see the TOML rules"}}
 	}
 	if err != nil {
-		return Problems{{Key: filepath.Base(path), Reason: err.Error()}}
+		return nil, Problems{{Key: filepath.Base(path), Reason: err.Error()}}
 	}
-	var problems Problems
 	for _, key := range meta.Undecoded() {
-		problems.add(key.String(), "is not a known setting; remove it or correct its spelling")
+		unknown.add(key.String(), "is not a known setting; remove it or correct its spelling")
 	}
-	if len(problems) > 0 {
-		return problems
-	}
-	return nil
+	return unknown, nil
 }
 
 // Load reads a configuration file, completes it with the defaults and checks it.
 func Load(path string) (*Settings, error) {
-	var file File
-	err := Decode(path, &file)
-	var unknown Problems
-	if err != nil && !errors.As(err, &unknown) {
+	file := defaults()
+	unknown, err := decode(path, &file)
+	if err != nil {
 		return nil, err
-	}
-	if len(unknown) > 0 && strings.HasPrefix(unknown[0].Key, "line ") {
-		return nil, unknown
 	}
 	file.complete()
-	settings, err := file.check(filepath.Dir(path))
-	var wrong Problems
-	if err != nil && !errors.As(err, &wrong) {
-		return nil, err
-	}
-	all := append(unknown, wrong...)
-	if len(all) > 0 {
-		return nil, all
-	}
-	return settings, nil
+	return file.check(checker{folder: filepath.Dir(path), problems: unknown})
 }
 
-func fill[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
+// defaults are those of every setting that does not depend on another one. The
+// file is read over them, so that an explicit 0 stays one.
+func defaults() File {
+	return File{
+		Limits: Limits{
+			Connections:  1024,
+			Questions:    256,
+			Body:         256 << 10,
+			Header:       16 << 10,
+			HeaderTime:   5 * time.Second,
+			BodyTime:     5 * time.Second,
+			WriteTime:    5 * time.Second,
+			IdleTime:     2 * time.Minute,
+			DrainTime:    15 * time.Second,
+			PerSecond:    500,
+			Burst:        500,
+			BusyInterval: 5 * time.Second,
+		},
+		ITK: ITK{
+			RequestProfiles: []string{
+				"urn:nhs-en:profile:CP-ISNHSQuery-v1-0",
+				"urn:nhs-en:profile:CP-ISNHSQuery-v1-1",
+				"urn:nhs-en:profile:CP-ISNHSQuery-v2-0",
+			},
+			RequestInteractions: []string{"urn:nhs-itk:interaction:CP-ISNHSQuery-v1-0"},
+			ClockSkew:           5 * time.Second,
+			MaxTTL:              24 * time.Hour,
+			RequestBudget:       9 * time.Second,
+		},
+		NHSNumber: NHSNumber{CheckDigit: "enforce"},
+		Spine: Spine{
+			VersionCode:      "v3INF_DMSv5.7:FIN",
+			MaxTLS:           "1.2",
+			ConnectTimeout:   3 * time.Second,
+			WriteTimeout:     3 * time.Second,
+			FirstByteTimeout: 8 * time.Second,
+			IdleTimeout:      30 * time.Second,
+			Connections:      64,
+			MaxReply:         2 << 20,
+			NotFoundCodes:    []string{"1", "NHSNCC002"},
+		},
+		Audit: Audit{Every: time.Minute, GroupWait: time.Millisecond},
+		Log:   Log{Level: "info", Format: "json"},
 	}
 }
 
-func fillList(field *[]string, values ...string) {
-	if *field == nil {
-		*field = values
-	}
-}
-
-// complete is the one place for defaults.
+// complete sets the defaults that depend on the file, and those of its clients.
 func (f *File) complete() {
-	fill(&f.Limits.Connections, 1024)
-	fill(&f.Limits.Questions, 256)
-	fill(&f.Limits.Body, 256<<10)
-	fill(&f.Limits.Header, 16<<10)
-	fill(&f.Limits.HeaderTime, 5*time.Second)
-	fill(&f.Limits.BodyTime, 5*time.Second)
-	fill(&f.Limits.WriteTime, 5*time.Second)
-	fill(&f.Limits.IdleTime, 2*time.Minute)
-	fill(&f.Limits.DrainTime, 15*time.Second)
-	fill(&f.Limits.PerSecond, 500)
-	fill(&f.Limits.Burst, 500)
-	fill(&f.Limits.BusyInterval, 5*time.Second)
-	fillList(&f.ITK.RequestProfiles, "urn:nhs-en:profile:CP-ISNHSQuery-v1-0", "urn:nhs-en:profile:CP-ISNHSQuery-v1-1", "urn:nhs-en:profile:CP-ISNHSQuery-v2-0")
-	fillList(&f.ITK.RequestInteractions, "urn:nhs-itk:interaction:CP-ISNHSQuery-v1-0")
-	fill(&f.ITK.ClockSkew, 5*time.Second)
-	fill(&f.ITK.MaxTTL, 24*time.Hour)
-	fill(&f.ITK.RequestBudget, 9*time.Second)
-	fill(&f.NHSNumber.CheckDigit, "enforce")
-	if f.NHSNumber.RejectRepeatedDigits == nil {
-		live := f.Environment == "live"
-		f.NHSNumber.RejectRepeatedDigits = &live
-	}
-	fill(&f.Spine.VersionCode, "v3INF_DMSv5.7:FIN")
-	fill(&f.Spine.MaxTLS, "1.2")
-	fill(&f.Spine.ConnectTimeout, 3*time.Second)
-	fill(&f.Spine.WriteTimeout, 3*time.Second)
-	fill(&f.Spine.FirstByteTimeout, 8*time.Second)
-	fill(&f.Spine.IdleTimeout, 30*time.Second)
-	if f.Spine.ConnectRetries == nil {
-		one := 1
-		f.Spine.ConnectRetries = &one
-	}
-	fill(&f.Spine.Connections, 64)
-	fill(&f.Spine.MaxReply, 2<<20)
-	fillList(&f.Spine.NotFoundCodes, "1", "NHSNCC002")
-	fill(&f.Audit.Every, time.Minute)
-	fill(&f.Audit.GroupWait, time.Millisecond)
-	fill(&f.Log.Level, "info")
-	fill(&f.Log.Format, "json")
+	unset(&f.NHSNumber.RejectRepeatedDigits, f.Environment == "live")
+	unset(&f.Spine.ConnectRetries, 1)
 	for i := range f.Clients {
-		fill(&f.Clients[i].AccessMethod, "attended")
-		fill(&f.Clients[i].PerSecond, 20)
-		fill(&f.Clients[i].Burst, 40)
-		fill(&f.Clients[i].Questions, 64)
+		c := &f.Clients[i]
+		if c.AccessMethod == "" {
+			c.AccessMethod = "attended"
+		}
+		unset(&c.PerSecond, 20)
+		unset(&c.Burst, 40)
+		unset(&c.Questions, 64)
+	}
+}
+
+// unset gives a setting that the file leaves out its default.
+func unset[T any](field **T, value T) {
+	if *field == nil {
+		*field = &value
 	}
 }

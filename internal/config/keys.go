@@ -3,7 +3,6 @@ package config
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -57,6 +56,10 @@ func (c *checker) keyPair(certificateKey, certificatePath, keyKey, keyPath strin
 		c.problems.add(certificateKey, "expired on %s; renew it", pair.Leaf.NotAfter.UTC().Format(time.DateOnly))
 		return tls.Certificate{}, false
 	}
+	if time.Now().Before(pair.Leaf.NotBefore) {
+		c.problems.add(certificateKey, "is not valid before %s; check it, and the clock", pair.Leaf.NotBefore.UTC().Format(time.DateOnly))
+		return tls.Certificate{}, false
+	}
 	return pair, true
 }
 
@@ -78,9 +81,10 @@ func (c *checker) file(key, path string) ([]byte, bool) {
 		c.problems.add(key, "is missing; name a file")
 		return nil, false
 	}
-	content, err := os.ReadFile(c.path(path))
+	content, err := readFile(c.path(path))
 	if err != nil {
-		c.problems.add(key, "cannot be read; check that %s exists and may be read", c.path(path))
+		// The value is not repeated: it may be a key in the place of its path.
+		c.problems.add(key, "cannot be read; it must name a file that exists and may be read, from the folder %s", c.folder)
 		return nil, false
 	}
 	return content, true
@@ -136,12 +140,12 @@ type AuditFile struct {
 }
 
 // LoadAudit reads the audit part of the configuration file of `ward serve`, so
-// that a log can be checked where nothing else of the service is in order.
+// that a log can be checked where nothing else of the service is in order: settings
+// that it does not know are no matter here.
 func LoadAudit(path string) (*AuditFile, error) {
 	var file File
-	err := Decode(path, &file)
-	var unknown Problems
-	if err != nil && !errors.As(err, &unknown) {
+	_, err := decode(path, &file)
+	if err != nil {
 		return nil, err
 	}
 	c := &checker{folder: filepath.Dir(path)}

@@ -20,10 +20,9 @@ func (c *checker) spine(s *Settings) {
 		c.problems.add("spine.endpoint", "must be the https URL of the synchronous CP-IS service; it has no default and is never guessed")
 	} else {
 		s.Endpoint = endpoint
-		if !s.Live && strings.HasSuffix("."+strings.ToLower(endpoint.Hostname()), liveSpine) {
-			c.problems.add("spine.endpoint", "is an address of the live Spine in a test environment (WRD-SAF-17)")
-		}
+		c.notLive(s.Live, "spine.endpoint", endpoint.Hostname())
 	}
+	c.notLive(s.Live, "spine.server_name", sp.ServerName)
 	if !isASID(sp.FromASID) {
 		c.problems.add("spine.from_asid", "must be our ASID, twelve digits")
 	}
@@ -48,6 +47,15 @@ func (c *checker) spine(s *Settings) {
 	}
 	s.Rules = cpis.Rules{NotFoundCodes: sp.NotFoundCodes, AuthorErrorCodes: sp.AuthorErrorCodes}
 	c.spineTLS(s)
+}
+
+// notLive keeps a test environment away from the live Spine, whether it is named by
+// its address or, behind another address, by its certificate (WRD-SAF-17).
+func (c *checker) notLive(live bool, key, host string) {
+	host = "." + strings.TrimSuffix(strings.ToLower(host), ".")
+	if !live && strings.HasSuffix(host, liveSpine) {
+		c.problems.add(key, "names the live Spine in a test environment (WRD-SAF-17)")
+	}
 }
 
 func (c *checker) spineTLS(s *Settings) {
@@ -117,9 +125,9 @@ func (c *checker) client(key string, client Client) *clients.Client {
 	if client.ASID != "" && !isASID(client.ASID) || client.ASID == "" && client.AccessMethod != "smartcard" {
 		c.problems.add(key+".asid", "must be the client's ASID, twelve digits")
 	}
-	positive(c, key+".per_second", client.PerSecond)
-	positive(c, key+".burst", client.Burst)
-	positive(c, key+".questions", client.Questions)
+	positive(c, key+".per_second", *client.PerSecond)
+	positive(c, key+".burst", *client.Burst)
+	positive(c, key+".questions", *client.Questions)
 	c.auditIdentities(key+".audit_identities", client)
 	return &clients.Client{
 		Name:            client.Name,
@@ -130,9 +138,9 @@ func (c *checker) client(key string, client Client) *clients.Client {
 		ASID:            client.ASID,
 		TellNotified:    !client.NotificationOff,
 		Certificates:    c.certificates(key, client),
-		PerSecond:       client.PerSecond,
-		Burst:           client.Burst,
-		Questions:       client.Questions,
+		PerSecond:       *client.PerSecond,
+		Burst:           *client.Burst,
+		Questions:       *client.Questions,
 	}
 }
 
