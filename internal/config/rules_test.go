@@ -1,0 +1,202 @@
+package config_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/wardsmsp/ward/internal/config"
+)
+
+func loadWard(path string) error {
+	_, err := config.Load(path)
+	return err
+}
+
+// WRD-OPS-15: each rule of the service's configuration, with the key that is named
+// and the way out.
+func TestEveryRule(t *testing.T) {
+	dir := folder(t)
+	must(t, loadWard(put(t, dir, wardFile)))
+	groups := map[string][]rule{
+		"general": generalRules(), "keys": keyRules(), "limits": limitRules(),
+		"numbers": numberRules(), "spine": spineRules(), "clients": clientRules(),
+	}
+	for group, rules := range groups {
+		for _, r := range rules {
+			t.Run(group+"/"+r.name, func(t *testing.T) { r.test(t, dir, wardFile, loadWard) })
+		}
+	}
+}
+
+func generalRules() []rule {
+	return []rule{
+		{"an unknown environment", change(`"test"`, `"production"`), "environment", "one of test, live"},
+		{"no provider code", set("ods_code", `""`), "ods_code", "ODS code"},
+		{"a provider code with a space", set("ods_code", `"Y 9"`), "ods_code", "letters and digits"},
+		{"a provider code too long", set("ods_code", `"Y123456789012"`), "ods_code", "letters and digits"},
+		{"no address", set("address", `""`), "listen.address", "host:port"},
+		{"an address without a port", set("address", `"127.0.0.1"`), "listen.address", "host:port"},
+		{"an address with no number for a port", set("address", `"127.0.0.1:https"`), "listen.address", "host:port"},
+		{"an address with an impossible port", set("address", `"127.0.0.1:65536"`), "listen.address", "host:port"},
+		{"no accepted To", set("accepted_to", `[]`), "itk.accepted_to", "at least one URL"},
+		{"an accepted To that is no URL", set("accepted_to", `["smsp"]`), "itk.accepted_to", "not a URL"},
+		{"operations off this machine", in("operations", `address = "0.0.0.0:9080"`), "operations.address", "loopback"},
+		{"operations under a name", in("operations", `address = "localhost:9080"`), "operations.address", "loopback"},
+		{"an unknown log format", in("log", `format = "xml"`), "log.format", "json, text"},
+		{"an unknown log level", in("log", `level = "loud"`), "log.level", "debug, info, warn, error"},
+		{"a code for an unknown outcome", in("codes", `map = { perhaps = "SMSP-0002" }`), "codes.map", ""},
+		{"an unknown code", in("codes", `map = { found = "SMSP-1234" }`), "codes.map", ""},
+		{"an unknown table", change("[log]\n", "[logs]\n"), "logs", "not a known setting"},
+		{"a misspelt key", in("limits", "bursts = 5"), "limits.bursts", "not a known setting"},
+		{"a value of another type", in("limits", `burst = "many"`), "config.toml", "burst"},
+		{"a file that is not TOML", set("ods_code", "Y99"), "line 2", "TOML"},
+	}
+}
+
+func keyRules() []rule {
+	return []rule{
+		{"no certificate", set("certificate", `""`), "listen.certificate", "missing"},
+		{"a certificate that is not there", set("certificate", `"absent.pem"`), "listen.certificate", "cannot be read"},
+		{"a certificate that is a folder", set("certificate", `"checkpoints"`), "listen.certificate", "cannot be read"},
+		{"a certificate too large", set("certificate", `"huge"`), "listen.certificate", "cannot be read"},
+		{"a certificate that never ends", set("certificate", `"/dev/zero"`), "listen.certificate", "cannot be read"},
+		{"no key", set("key", `""`), "listen.key", "missing"},
+		{"a key that is not there", set("key", `"absent.pem"`), "listen.key", "cannot be read"},
+		{"a key that others may read (WRD-SEC-11)", set("key", `"open-key.pem"`), "listen.key", "chmod 600"},
+		{"a key of another certificate", set("key", `"other-key.pem"`), "listen.certificate", "do not make a pair"},
+		{"a certificate that is none", set("certificate", `"text"`), "listen.certificate", "do not make a pair"},
+		{"an expired certificate", all(set("certificate", `"expired.pem"`), set("key", `"expired-key.pem"`)), "listen.certificate", "expired on"},
+		{"a certificate of the future", all(set("certificate", `"future.pem"`), set("key", `"future-key.pem"`)), "listen.certificate", "not valid before"},
+		{"no client anchors", set("client_ca", `""`), "listen.client_ca", "missing"},
+		{"client anchors that are none", set("client_ca", `"text"`), "listen.client_ca", "no certificate in PEM"},
+		{"no database", set("database", `""`), "audit.database", "missing"},
+		{"no signing key", set("signing_key", `""`), "audit.signing_key", "missing"},
+		{"a signing key that others may read", set("signing_key", `"audit-key.pub"`), "audit.signing_key", "chmod 600"},
+		{"a signing key that is none", set("signing_key", `"text"`), "audit.signing_key", "ward audit keygen"},
+		{"no verifier key", set("verifier_key", `""`), "audit.verifier_key", "missing"},
+		{"a verifier key that is none", set("verifier_key", `"text"`), "audit.verifier_key", "ward audit keygen"},
+		{"a verifier key of another log", set("verifier_key", `"other-key.pub"`), "audit.verifier_key", "counterpart"},
+		{"checkpoints that are not there", in("audit", `checkpoints = "absent"`), "audit.checkpoints", "mkdir"},
+		{"checkpoints that are a file", in("audit", `checkpoints = "text"`), "audit.checkpoints", "existing folder"},
+	}
+}
+
+func limitRules() []rule {
+	rules := []rule{
+		{"a body beyond reason", in("limits", "body = 4194305"), "limits.body", "at most"},
+		{"a clock skew below 0", in("itk", `clock_skew = "-1s"`), "itk.clock_skew", "between"},
+		{"a clock skew above a minute", in("itk", `clock_skew = "61s"`), "itk.clock_skew", "between"},
+	}
+	for _, key := range []string{"connections", "questions", "body", "header", "per_second", "burst"} {
+		rules = append(rules, notPositive("limits", key, false)...)
+	}
+	for _, key := range []string{"header_timeout", "body_timeout", "write_timeout", "idle_timeout", "drain_timeout", "retry_after"} {
+		rules = append(rules, notPositive("limits", key, true)...)
+	}
+	rules = append(rules, notPositive("itk", "max_ttl", true)...)
+	return append(rules, notPositive("audit", "checkpoint_every", true)...)
+}
+
+func numberRules() []rule {
+	live := set2("environment", "live")
+	return []rule{
+		{"an unknown policy", in("nhs_number", `check_digit = "perhaps"`), "nhs_number.check_digit", "enforce, record, off"},
+		{"an exempt number that is none", in("nhs_number", `exempt = ["9990000018", "999000001"]`), "nhs_number.exempt", "entry 2"},
+		{"an exempt number when live (WRD-VAL-15)", all(live, in("nhs_number", `exempt = ["9990000018"]`)), "nhs_number", "WRD-VAL-15"},
+		{"recorded check digits when live (WRD-VAL-15)", all(live, in("nhs_number", `check_digit = "record"`)), "nhs_number", "WRD-VAL-15"},
+		{"ignored check digits when live (WRD-VAL-15)", all(live, in("nhs_number", `check_digit = "off"`)), "nhs_number", "WRD-VAL-15"},
+	}
+}
+
+// set2 is for the one key that has no line before it.
+func set2(key, value string) edit { return change(key+` = "test"`, key+` = "`+value+`"`) }
+
+func spineRules() []rule {
+	endpoint := func(url string) edit { return set("endpoint", `"`+url+`"`) }
+	rules := []rule{
+		{"no endpoint", endpoint(""), "spine.endpoint", "never guessed"},
+		{"an endpoint without TLS", endpoint("http://spine.example.invalid/x"), "spine.endpoint", "https URL"},
+		{"an endpoint without a host", endpoint("https:///x"), "spine.endpoint", "https URL"},
+		{"an endpoint with a password", endpoint("https://a:b@spine.example.invalid/x"), "spine.endpoint", "https URL"},
+		{"an endpoint that is no URL", endpoint("https://[/x"), "spine.endpoint", "https URL"},
+		{"our ASID missing", set("from_asid", `""`), "spine.from_asid", "twelve digits"},
+		{"our ASID too short", set("from_asid", `"20000000018"`), "spine.from_asid", "twelve digits"},
+		{"the Spine's ASID not of digits", set("to_asid", `"92894201254x"`), "spine.to_asid", "twelve digits"},
+		{"two retries", in("spine", "connect_retries = 2"), "spine.connect_retries", "0 or 1"},
+		{"fewer than no retries", in("spine", "connect_retries = -1"), "spine.connect_retries", "0 or 1"},
+		{"an unknown TLS version", in("spine", `max_tls = "1.1"`), "spine.max_tls", "1.2, 1.3"},
+		{"no code for not found", in("spine", "not_found_codes = []"), "spine.not_found_codes", "at least one"},
+		{"connecting for as long as the budget", in("spine", `connect_timeout = "9s"`), "spine.connect_timeout", "shorter"},
+		{"an endpoint of the live Spine (WRD-SAF-17)", endpoint("https://msg.national.ncrs.nhs.uk/x"), "spine.endpoint", "WRD-SAF-17"},
+		{"the same in capitals", endpoint("https://MSG.National.NCRS.nhs.uk:443/x"), "spine.endpoint", "WRD-SAF-17"},
+		{"the same with the root's dot", endpoint("https://msg.national.ncrs.nhs.uk./x"), "spine.endpoint", "WRD-SAF-17"},
+		{"the domain itself", endpoint("https://national.ncrs.nhs.uk/x"), "spine.endpoint", "WRD-SAF-17"},
+		{"the live Spine's certificate behind another address (WRD-SAF-17)", in("spine", `server_name = "msg.national.ncrs.nhs.uk"`), "spine.server_name", "WRD-SAF-17"},
+		{"no certificate", change(`certificate = "client.pem"`, ""), "spine.certificate", "missing"},
+		{"no key", change(`key = "client-key.pem"`, ""), "spine.key", "missing"},
+		{"no anchors", setLast("ca", `""`), "spine.ca", "missing"},
+	}
+	for _, key := range []string{"connections", "max_reply"} {
+		rules = append(rules, notPositive("spine", key, false)...)
+	}
+	for _, key := range []string{"connect_timeout", "write_timeout", "first_byte_timeout", "idle_timeout"} {
+		rules = append(rules, notPositive("spine", key, true)...)
+	}
+	return rules
+}
+
+// second is a further client, with everything of its own but its certificate.
+const second = `[[clients]]
+name = "maternity"
+organisations = ["RYY"]
+setting = "maternity"
+certificate_files = ["other.pem"]
+usernames = ["maternity-system"]
+audit_identities = ["urn:nhs-uk:identity:ods:RYY"]
+asid = "200000000300"
+`
+
+func clientRules() []rule {
+	another := func(edits ...edit) edit {
+		return func(t *testing.T, file string) string { return file + all(edits...)(t, second) }
+	}
+	hash := strings.Repeat("ab", 32)
+	rules := []rule{
+		{"no client", func(_ *testing.T, file string) string {
+			before, _, _ := strings.Cut(file, "[[clients]]")
+			return before
+		}, "clients", "at least one"},
+		{"a client without a name", set("name", `""`), "clients.name", "client 1"},
+		{"two clients of one name", another(set("name", `"ed"`)), "clients.name", "client 2"},
+		{"two clients with one certificate", another(set("certificate_files", `["client.pem"]`)), "clients.certificates", "of its own"},
+		{"two clients with one name in their certificates", all(set("certificate_files", `["client.pem"]`+"\ncertificates = [\"dns:A.example\"]"),
+			another(set("certificate_files", `["other.pem"]`+"\ncertificates = [\"dns:a.example\"]"))), "clients.certificates", "of its own"},
+		{"an unknown access method", in("[clients]", `access_method = "by telephone"`), "clients.ed.access_method", "attended, unattended, smartcard"},
+		{"an organisation that is no code", set("organisations", `["RXX", "R X"]`), "clients.ed.organisations", "ODS codes"},
+		{"no user name", set("usernames", `[]`), "clients.ed.usernames", "user names"},
+		{"an empty user name", set("usernames", `["ed", ""]`), "clients.ed.usernames", "user names"},
+		{"no ASID", set("asid", `""`), "clients.ed.asid", "twelve digits"},
+		{"an ASID too long", set("asid", `"2000000002900"`), "clients.ed.asid", "twelve digits"},
+		{"no audit identity", set("audit_identities", `[]`), "clients.ed.audit_identities", "at least one"},
+		{"an audit identity of another kind", set("audit_identities", `["urn:example:RXX"]`), "clients.ed.audit_identities", "must be"},
+		{"an audit identity of another organisation (WRD-IAM-03)", set("audit_identities", `["urn:nhs-uk:identity:ods:RYY"]`), "clients.ed.audit_identities", "one of the client's organisations"},
+		{"no certificate", set("certificate_files", `[]`), "clients.ed.certificates", "at least one"},
+		{"a certificate file that is not there", set("certificate_files", `["client.pem", "absent.pem"]`), "clients.ed.certificate_files", "cannot be read"},
+		{"a certificate file that is none", set("certificate_files", `["client.pem", "text"]`), "clients.ed.certificate_files", "no certificate in PEM"},
+		{"a certificate file with another content", set("certificate_files", `["client.pem", "block.pem"]`), "clients.ed.certificate_files", "does not begin with a certificate"},
+		{"a hash too short", in("[clients]", `certificates = ["sha256:abcd"]`), "clients.ed.certificates", "sha256:HEX"},
+		{"a hash of another kind", in("[clients]", `certificates = ["md5:`+hash+`"]`), "clients.ed.certificates", "sha256:HEX"},
+		{"a name that is empty", in("[clients]", `certificates = ["dns:"]`), "clients.ed.certificates", "dns:NAME"},
+	}
+	// WRD-IAM-09: nobody but unscheduled care.
+	for _, setting := range []string{"", "gp-surgery", "local-authority", "outpatients", "elective", "Emergency-Department"} {
+		rules = append(rules, rule{"the setting " + setting + " (WRD-IAM-09)", set("setting", `"`+setting+`"`), "clients.ed.setting", "emergency-department"})
+	}
+	for _, key := range []string{"per_second", "burst", "questions"} {
+		for _, r := range notPositive("[clients]", key, false) {
+			r.key = "clients.ed." + key
+			rules = append(rules, r)
+		}
+	}
+	return rules
+}
