@@ -81,9 +81,14 @@ func New(config Config) *Server {
 		TLSConfig:         config.TLS,
 		Protocols:         protocols,
 		ReadHeaderTimeout: config.Limits.HeaderTimeout,
-		IdleTimeout:       config.Limits.IdleTimeout,
-		MaxHeaderBytes:    config.Limits.Header,
-		ErrorLog:          slog.NewLogLogger(config.Logger.With("event", "connection.refused").Handler(), slog.LevelWarn),
+		// For what net/http reads when it refuses a request itself; the handler
+		// sets deadlines of its own.
+		ReadTimeout:    config.Limits.HeaderTimeout + config.Limits.BodyTimeout,
+		IdleTimeout:    config.Limits.IdleTimeout,
+		MaxHeaderBytes: config.Limits.Header,
+		// net/http would answer OPTIONS * itself, to strangers too.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(config.Logger.With("event", "connection.refused").Handler(), slog.LevelWarn),
 	}
 	return s
 }
