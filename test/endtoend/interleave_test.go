@@ -1,0 +1,116 @@
+package endtoend_test
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/wardsmsp/ward/client"
+	"github.com/wardsmsp/ward/cpis"
+	"github.com/wardsmsp/ward/internal/spinesim"
+	"github.com/wardsmsp/ward/internal/stage"
+)
+
+// interleaved is how many questions TestInterleavedAnswersAreNotMixedUp asks, from
+// the environment.
+func interleaved(t *testing.T) int {
+	t.Helper()
+	s := os.Getenv("WARD_INTERLEAVED")
+	if s == "" {
+		return 2000
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 {
+		t.Fatalf("WARD_INTERLEAVED is %q, not a number of questions", s)
+	}
+	return n
+}
+
+// H-16, WRD-RC-17: many questions about as many children over 64 connections; each
+// answer is about the child that was asked about, in every part that the number
+// determines.
+func TestInterleavedAnswersAreNotMixedUp(t *testing.T) {
+	t.Parallel()
+	n := interleaved(t)
+	w := start(t, stage.Options{Generate: n})
+	known := map[string]bool{}
+	var numbers []string
+	for _, child := range w.Simulator.Children(0) {
+		if strings.HasPrefix(child.Situation, "generated") {
+			numbers = append(numbers, child.NHSNumber)
+			known[child.NHSNumber] = true
+		}
+	}
+	if len(known) != n {
+		t.Fatalf("%d generated children, want %d", len(known), n)
+	}
+	c := w.client(t)
+	began := time.Now()
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range 64 {
+		all.Go(func() {
+			for i := next.Add(1) - 1; i < int64(n) && !t.Failed(); i = next.Add(1) - 1 {
+				child, _ := w.Simulator.Child(numbers[i])
+				compare(t, child, w.ask(t, c, child.NHSNumber))
+			}
+		})
+	}
+	all.Wait()
+	t.Logf("%d questions in %s", n, time.Since(began).Round(time.Millisecond))
+	counters := w.Simulator.Counters()
+	if counters.RequestsRead != int64(n) || counters.Duplicates != 0 || counters.Notifications != int64(n) {
+		t.Errorf("%d questions read, %d duplicates, %d notifications; want %d, 0, %d",
+			counters.RequestsRead, counters.Duplicates, counters.Notifications, n, n)
+	}
+}
+
+// compare holds an answer against the child that was asked about.
+func compare(t *testing.T, child spinesim.ChildView, r client.Result) {
+	findings, ok := r.Answer.Findings()
+	if !ok || len(findings.Records) != 1 || r.Asked.Digits() != child.NHSNumber {
+		t.Errorf("%s: %s, %d records: %v", child.NHSNumber, r.Answer.Outcome(), len(findings.Records), r.Cause)
+		return
+	}
+	want, got := child.Records[0], findings.Records[0]
+	subject := got.Subjects[0]
+	for _, pair := range [][2]string{
+		{got.LocalAuthority.ID.Extension, want.AuthorityCode},
+		{got.LocalAuthority.Name, want.AuthorityName},
+		{"tel:" + got.LocalAuthority.OfficeHours(), want.OfficeHours},
+		{"tel:" + got.LocalAuthority.EmergencyDuty(), want.EmergencyDuty},
+		{written(got.Plans[0].Start), want.Plans[0].Start},
+		{written(got.Plans[0].End), want.Plans[0].End},
+		{subject.Name.Part("given"), child.Given},
+		{subject.Name.Part("family"), child.Family},
+		{subject.Birth.Written, child.Birth},
+	} {
+		if pair[0] != pair[1] {
+			t.Errorf("asked about %s, whose answer holds %q, and got %q", child.NHSNumber, pair[1], pair[0])
+		}
+	}
+	for _, access := range findings.Accesses {
+		if access.Number.Digits() != child.NHSNumber {
+			t.Errorf("asked about %s, and got the history of %s", child.NHSNumber, access.Number.Digits())
+		}
+	}
+	if len(findings.Accesses) != child.Accesses+1 || r.Answer.Notified() != cpis.NotifiedYes {
+		t.Errorf("%s: %d accesses, want %d; notified %s", child.NHSNumber, len(findings.Accesses), child.Accesses+1, r.Answer.Notified())
+	}
+	if id := findings.ID; !strings.Contains(string(r.Raw), id) || id == "" {
+		t.Errorf("%s: the answer has no id of its own", child.NHSNumber)
+	}
+}
+
+// written is a plan's date as the wire writes it.
+func written(d cpis.Date) string {
+	if d.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("%04d%02d%02d%02d%02d", d.Year, d.Month, d.Day, d.Hour, d.Minute)
+}
