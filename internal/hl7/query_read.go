@@ -295,7 +295,7 @@ func (r *strictReader) personNameIn(e xmlstrict.Element) cpis.PersonName {
 // personName reads the datatype PN: parts in any order and number, and bare text.
 // A part without text, as a form that is not filled in sends it, is no part.
 func (r *strictReader) personName(e xmlstrict.Element) cpis.PersonName {
-	var name cpis.PersonName
+	name := cpis.PersonName{Parts: make([]cpis.NamePart, 0, 4)}
 	use, ok := e.Attribute("", "use")
 	if ok {
 		name.Use = use.Value
@@ -324,7 +324,7 @@ func (r *strictReader) personName(e xmlstrict.Element) cpis.PersonName {
 			name.Parts = append(name.Parts, cpis.NamePart{Kind: kind, Text: text})
 		}
 	}
-	if name.Display() == "" {
+	if len(name.Parts) == 0 {
 		r.refuse(e, "a name is empty")
 	}
 	return name
@@ -341,15 +341,14 @@ func isNamePart(local string) bool {
 
 // areNameUses reports whether s is a list of the uses that HL7 gives to names.
 func areNameUses(s string) bool {
-	uses := strings.Fields(s)
-	for _, use := range uses {
+	for use := range strings.FieldsSeq(s) {
 		switch use {
 		case "L", "A", "I", "R", "ABC", "SYL", "IDE", "PREVIOUS", "PREVIOUS-BIRTH", "PREVIOUS-MAIDEN", "PREVIOUS-BACHELOR", "PREFERRED":
 		default:
 			return false
 		}
 	}
-	return len(uses) > 0
+	return strings.TrimSpace(s) != ""
 }
 
 // isOID reports whether s is numbers separated by dots.

@@ -110,6 +110,9 @@ func (r *lenientReader) statement(root xmlstrict.Element) cpis.Statement {
 		case r.absent(information):
 		case information.Is(Namespace, "pertinentInformation13"):
 			r.known(information, "pertinentCP-ISNHSQuery")
+			if s.Accesses == nil {
+				s.Accesses = make([]cpis.Access, 0, cpis.MaxAccesses)
+			}
 			for query := range information.Children() {
 				if !r.absent(query) {
 					s.Accesses = append(s.Accesses, r.access(query))
@@ -167,6 +170,7 @@ func (r *lenientReader) author(e xmlstrict.Element) cpis.Author {
 	case person.Exists() && r.hasTemplate(e, templatePerson):
 		p := cpis.Person{
 			Role:        coded(r.child(person, "code")),
+			IDs:         make([]cpis.Identifier, 0, 2),
 			Name:        r.personName(r.child(r.child(person, "assignedAuthorPerson"), "name")),
 			Represented: r.organisation(r.child(person, "representedOrganization")),
 		}
@@ -247,7 +251,7 @@ func (r *lenientReader) text(e xmlstrict.Element) string {
 }
 
 func (r *lenientReader) personName(e xmlstrict.Element) cpis.PersonName {
-	name := cpis.PersonName{Use: attribute(e, "use")}
+	name := cpis.PersonName{Use: attribute(e, "use"), Parts: make([]cpis.NamePart, 0, 4)}
 	for c := range e.Content() {
 		switch {
 		case !c.Element.Exists() && c.Form&^xmlstrict.HasReference != 0:

@@ -157,11 +157,11 @@ func auditIdentityIsAllowed(m *message, x Expectations) bool {
 
 const asidType = "1.2.826.0.1285.0.2.0.107"
 
-// isToolkitIdentity is urn:nhs-uk:identity:ods:ORG and perhaps more tokens.
+// isToolkitIdentity is urn:nhs-uk:identity:ods:ORG and perhaps more tokens, none
+// of them empty.
 func isToolkitIdentity(uri string) bool {
-	rest, ok := strings.CutPrefix(uri, IdentityPrefix)
-	tokens := strings.Split(rest, ":")
-	return ok && len(tokens) >= 2 && tokens[0] == "ods" && !slices.Contains(tokens, "") && isURI(uri)
+	tokens, ok := strings.CutPrefix(uri, IdentityPrefix+"ods:")
+	return ok && isURI(uri) && !strings.HasPrefix(tokens, ":") && !strings.HasSuffix(uri, ":") && !strings.Contains(tokens, "::")
 }
 
 // isURI excludes what a URI cannot hold, which is enough for a URN.
@@ -181,11 +181,10 @@ func isAllowedIdentity(uri string, allowed []string) bool {
 }
 
 func isOID(s string) bool {
-	parts := strings.Split(s, ".")
-	for _, part := range parts {
+	for part := range strings.SplitSeq(s, ".") {
 		if part == "" || strings.Trim(part, "0123456789") != "" {
 			return false
 		}
 	}
-	return len(parts) > 1
+	return strings.Contains(s, ".")
 }

@@ -165,7 +165,9 @@ func (m *message) collectHeader(header xmlstrict.Element) {
 
 func (m *message) collectParties() {
 	audit, _ := soap.Child(m.header, Namespace, "auditIdentity")
-	for _, id := range children(audit, "id") {
+	ids := children(audit, "id")
+	m.identities = make([]Identity, 0, len(ids))
+	for _, id := range ids {
 		identity := Identity{Type: attribute(id, "type"), URI: trimmed(id, "uri")}
 		m.identities = append(m.identities, identity)
 	}

@@ -37,7 +37,7 @@ func notificationValue(n cpis.Notified) string {
 
 // WriteResponse renders an answer.
 func WriteResponse(r Response) ([]byte, error) {
-	w := xmlstrict.NewWriter(4096 + 1536*len(r.Payload.Findings.Accesses) + 2048*len(r.Payload.Findings.Records))
+	w := xmlstrict.NewWriter(4096 + 1152*len(r.Payload.Findings.Accesses) + 2048*len(r.Payload.Findings.Records))
 	soap.StartEnvelope(w)
 	w.Leaf("wsa:MessageID", r.MessageID)
 	w.Leaf("wsa:Action", ResponseService)

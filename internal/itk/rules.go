@@ -142,23 +142,18 @@ func uuidIn(id string) string {
 // idsDiffer compares ids by the UUID in them, whatever its prefix; one without a
 // UUID, as some stacks give the timestamp, by its text.
 func idsDiffer(m *message, _ Expectations) bool {
-	ids := []string{m.messageID.text, m.timestampID, m.trackingID}
+	ids := append(make([]string, 0, 4), m.messageID.text, m.timestampID, m.trackingID)
 	for _, item := range m.items {
 		ids = append(ids, attribute(item, "id"))
 	}
-	seen := make([]string, 0, len(ids))
-	for _, id := range ids {
-		key := uuidIn(id)
-		if key == "" {
-			key = id
+	for i, id := range ids {
+		uuid := uuidIn(id)
+		if uuid != "" {
+			ids[i] = uuid
 		}
-		if key == "" {
-			continue
-		}
-		if slices.Contains(seen, key) {
+		if id != "" && slices.Contains(ids[:i], ids[i]) {
 			return false
 		}
-		seen = append(seen, key)
 	}
 	return true
 }
@@ -239,7 +234,7 @@ func interactionIsKnown(m *message, x Expectations) bool {
 func hasTo(m *message, _ Expectations) bool { return m.to.once() }
 
 func toIsOurs(m *message, x Expectations) bool {
-	return slices.ContainsFunc(x.To, func(ours string) bool { return sameAddress(ours, m.to.text) })
+	return slices.Contains(x.To, m.to.text) || slices.ContainsFunc(x.To, func(ours string) bool { return sameAddress(ours, m.to.text) })
 }
 
 // sameAddress compares scheme, host, port and path; the host in any case, a
