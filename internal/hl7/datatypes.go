@@ -83,8 +83,9 @@ func instantOf(digits string, offset time.Duration) (time.Time, bool) {
 	month, day := field(4, 1), field(6, 1)
 	hour, minute, second := field(8, 0), field(10, 0), field(12, 0)
 	t := time.Date(year, time.Month(month), day, hour, minute, second, 0, time.UTC)
-	same := t.Year() == year && int(t.Month()) == month && t.Day() == day &&
-		t.Hour() == hour && t.Minute() == minute && t.Second() == second
+	y, mo, d := t.Date()
+	h, mi, s := t.Clock()
+	same := y == year && int(mo) == month && d == day && h == hour && mi == minute && s == second
 	return t.Add(-offset), same
 }
 

@@ -37,12 +37,21 @@ func (r *lenientReader) refuse(e xmlstrict.Element, rule string) {
 
 // isAbsent reports whether an element stands for nothing.
 func isAbsent(e xmlstrict.Element) bool {
-	null, ok := e.Attribute(instance, "nil")
-	if ok && (null.Value == "true" || null.Value == "1") {
-		return true
+	attributes := e.Attributes()
+	for i := range attributes {
+		a := &attributes[i]
+		switch a.Name.Local {
+		case "nullFlavor":
+			if a.Name.Space == "" {
+				return true
+			}
+		case "nil":
+			if a.Name.Space == instance && (a.Value == "true" || a.Value == "1") {
+				return true
+			}
+		}
 	}
-	_, ok = e.Attribute("", "nullFlavor")
-	return ok
+	return false
 }
 
 // absent is isAbsent, and refuses an element that stands for nothing but holds
@@ -75,9 +84,16 @@ func (r *lenientReader) child(e xmlstrict.Element, local string) xmlstrict.Eleme
 	return child
 }
 
+// attribute is the value of an attribute, empty if there is none.
 func attribute(e xmlstrict.Element, name string) string {
-	a, _ := e.Attribute("", name)
-	return a.Value
+	attributes := e.Attributes()
+	for i := range attributes {
+		a := &attributes[i]
+		if a.Name.Local == name && a.Name.Space == "" {
+			return a.Value
+		}
+	}
+	return ""
 }
 
 // known reads the children of e by name. A child that is not known is refused:
