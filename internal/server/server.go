@@ -102,15 +102,28 @@ func (s *Server) Serve(listener net.Listener) error {
 	return err
 }
 
-// Shutdown turns new requests away, waits for those under way until ctx ends, and
-// closes every connection (WRD-OPS-12).
+// Shutdown turns new requests away with 503, waits for those under way until ctx
+// ends, and closes every connection (WRD-OPS-12).
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.draining.Store(true)
+	s.waitForQuestions(ctx)
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		s.http.Close()
 	}
 	return err
+}
+
+// waitForQuestions takes every place, which succeeds when no question holds one.
+// Meanwhile net/http still reads requests, so that they hear that nothing was asked.
+func (s *Server) waitForQuestions(ctx context.Context) {
+	for range cap(s.underWay) {
+		select {
+		case s.underWay <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // Draining reports whether Shutdown was called.
