@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -27,11 +26,14 @@ func ask(ctx context.Context, args []string, out, log io.Writer) (int, error) {
 		return exitUsage, err
 	}
 	if len(rest) != 1 {
-		return exitUsage, errors.New("name one NHS number: ward ask -config FILE NHSNUMBER")
+		return exitUsage, usageError("name one NHS number: ward ask -config FILE NHSNUMBER")
+	}
+	if *asJSON && *raw || *asJSON && *request || *raw && *request {
+		return exitUsage, usageError("name one of -json, -raw and -request. Nothing was asked")
 	}
 	number, err := cpis.ParseNHSNumber(rest[0])
 	if err != nil {
-		return exitUsage, errors.New("the NHS number must be exactly ten digits, without spaces. Nothing was asked")
+		return exitUsage, usageError("the NHS number must be exactly ten digits, without spaces. Nothing was asked")
 	}
 	settings, err := config.LoadClient(*path)
 	if err != nil {

@@ -8,8 +8,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -34,7 +36,7 @@ func openAudit(path string) (*sqlite.ReadOnly, *config.AuditFile, error) {
 func auditVerify(ctx context.Context, args []string, out, log io.Writer) error {
 	set := flags("audit verify", log)
 	path := set.String("config", "", "configuration `FILE`")
-	_, err := parse(set, args)
+	err := parseAlone(set, args)
 	if err != nil {
 		return err
 	}
@@ -60,7 +62,7 @@ func auditShow(ctx context.Context, args []string, out, log io.Writer) error {
 	from := set.Int64("from", -1, "first sequence `NUMBER`; the newest entries if left out")
 	count := set.Int64("n", 20, "how many entries")
 	asJSON := set.Bool("json", false, "print the stored form, one entry on each line")
-	_, err := parse(set, args)
+	err := parseAlone(set, args)
 	if err != nil {
 		return err
 	}
@@ -105,17 +107,24 @@ func showEntries(ctx context.Context, store audit.Reader, from, to int64, out io
 		}
 		e := record.Entry
 		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", record.Seq,
-			e.Time.UTC().Format("2006-01-02 15:04:05.000"), e.Kind, dash(e.Client), dash(userOf(e)), dash(e.NHSNumber),
-			dash(e.Outcome), dash(e.Code), dash(e.Notified), dash(e.Correlation), dash(e.Reason))
+			e.Time.UTC().Format("2006-01-02 15:04:05.000"), e.Kind, cell(e.Client), cell(userOf(e)), cell(e.NHSNumber),
+			cell(e.Outcome), cell(e.Code), cell(e.Notified), cell(e.Correlation), cell(e.Reason))
 	}
 	return table.Flush()
 }
 
-func dash(s string) string {
+// cell is a value as it may be shown: what a client sent must not be able to end
+// the line, or to speak to the terminal.
+func cell(s string) string {
 	if s == "" {
 		return "-"
 	}
-	return s
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, s)
 }
 
 // userOf is the first identity that the client gave.
@@ -130,16 +139,20 @@ func auditKeygen(args []string, out, log io.Writer) error {
 	set := flags("audit keygen", log)
 	name := set.String("name", "", "`NAME` of the log, such as smsp.example.nhs.uk/audit")
 	folder := set.String("out", ".", "`FOLDER` to write audit-key and audit-key.pub to")
-	_, err := parse(set, args)
+	err := parseAlone(set, args)
 	if err != nil {
 		return err
 	}
 	if *name == "" {
-		return errors.New("name the log: -name NAME")
+		return usageError("name the log: -name NAME")
 	}
 	signer, verifier, err := audit.GenerateKey(*name, rand.Reader)
 	if err != nil {
 		return err
+	}
+	_, err = note.NewSigner(signer)
+	if err != nil {
+		return usageError("the name of a log may hold neither spaces nor plus signs")
 	}
 	secret, public := filepath.Join(*folder, "audit-key"), filepath.Join(*folder, "audit-key.pub")
 	err = writeNew(secret, signer, 0o600)
@@ -148,7 +161,7 @@ func auditKeygen(args []string, out, log io.Writer) error {
 	}
 	err = writeNew(public, verifier, 0o644)
 	if err != nil {
-		return err
+		return errors.Join(err, os.Remove(secret)) // of no use without the other
 	}
 	fmt.Fprintf(out, "wrote %s (secret: audit.signing_key) and %s (audit.verifier_key; give it to whoever checks the log)\n", secret, public)
 	return nil

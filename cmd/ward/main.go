@@ -44,8 +44,10 @@ func main() {
 	os.Exit(code)
 }
 
-// errUsage means that the command line is wrong and that this was already said.
-var errUsage = errors.New("usage")
+// usageError means that the command line is wrong. An empty one was already told.
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
 
 // run is the whole program but the process around it.
 func run(ctx context.Context, args []string, out, log io.Writer) int {
@@ -79,12 +81,17 @@ func run(ctx context.Context, args []string, out, log io.Writer) int {
 		fmt.Fprintf(log, "ward: %q is not a command\n\n%s", args[0], usage)
 		return exitUsage
 	}
-	if errors.Is(err, errUsage) {
-		return exitUsage
+	var misused usageError
+	switch {
+	case err == nil:
+		return code
+	case errors.As(err, &misused):
+		code = exitUsage
+	default:
+		code = exitFailed
 	}
-	if err != nil {
+	if err.Error() != "" {
 		fmt.Fprintf(log, "ward: %v\n", err)
-		return exitFailed
 	}
 	return code
 }
@@ -102,8 +109,8 @@ func parse(set *flag.FlagSet, args []string) ([]string, error) {
 	var rest []string
 	for {
 		err := set.Parse(args)
-		if errors.Is(err, flag.ErrHelp) || err != nil {
-			return nil, errUsage
+		if err != nil {
+			return nil, usageError("")
 		}
 		if set.NArg() == 0 {
 			return rest, nil
@@ -111,6 +118,15 @@ func parse(set *flag.FlagSet, args []string) ([]string, error) {
 		rest = append(rest, set.Arg(0))
 		args = set.Args()[1:]
 	}
+}
+
+// parseAlone reads flags that no argument may follow.
+func parseAlone(set *flag.FlagSet, args []string) error {
+	rest, err := parse(set, args)
+	if err == nil && len(rest) > 0 {
+		err = usageError(set.Name() + " takes flags only")
+	}
+	return err
 }
 
 // build says which build this is.

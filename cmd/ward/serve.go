@@ -15,7 +15,7 @@ import (
 func serve(ctx context.Context, args []string, log io.Writer) error {
 	set := flags("serve", log)
 	path := set.String("config", "", "configuration `FILE`")
-	_, err := parse(set, args)
+	err := parseAlone(set, args)
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func serve(ctx context.Context, args []string, log io.Writer) error {
 
 func checkConfig(args []string, out io.Writer) error {
 	if len(args) != 1 {
-		return errors.New("name one configuration file: ward config check FILE")
+		return usageError("name one configuration file: ward config check FILE")
 	}
 	settings, err := config.Load(args[0])
 	if err != nil {
@@ -55,7 +55,7 @@ func checkConfig(args []string, out io.Writer) error {
 // wrong lists what is wrong with a configuration.
 func wrong(path string, err error) error {
 	if path == "" {
-		return errors.New("name a configuration file: -config FILE")
+		return usageError("name a configuration file: -config FILE")
 	}
 	var problems config.Problems
 	if errors.As(err, &problems) {
