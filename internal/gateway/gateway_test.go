@@ -1,0 +1,330 @@
+package gateway_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"pgregory.net/rapid"
+
+	"github.com/wardsmsp/ward/cpis"
+	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/clients"
+	"github.com/wardsmsp/ward/internal/gateway"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// journal is a log and a Spine that write down what happens in its order.
+type journal struct {
+	steps   []string
+	entries []audit.Entry
+	asked   [][]string // ids
+
+	answer      cpis.Answer
+	used        int
+	spineFails  bool // panics
+	logFails    audit.Kind
+	deadline    time.Time // of the context that the Spine was given
+	afterIntent func()
+}
+
+var errDisk = errors.New("the disk is full")
+
+func (j *journal) Append(ctx context.Context, e audit.Entry) (int64, error) {
+	if ctx.Err() != nil {
+		return 0, ctx.Err()
+	}
+	if e.Kind == j.logFails {
+		j.steps = append(j.steps, string(e.Kind)+" lost")
+		return 0, errDisk
+	}
+	j.steps = append(j.steps, string(e.Kind))
+	j.entries = append(j.entries, e)
+	if e.Kind == audit.Intent && j.afterIntent != nil {
+		j.afterIntent()
+	}
+	return int64(len(j.entries)), nil
+}
+
+func (j *journal) Ask(ctx context.Context, _ cpis.Query, ids []string) (cpis.Answer, int) {
+	j.steps = append(j.steps, "asked")
+	j.asked = append(j.asked, slices.Clone(ids))
+	j.deadline, _ = ctx.Deadline()
+	if j.spineFails {
+		panic("a failure of ours")
+	}
+	return j.answer, j.used
+}
+
+func (j *journal) last() audit.Entry { return j.entries[len(j.entries)-1] }
+
+const (
+	budget  = 9 * time.Second
+	reserve = 500 * time.Millisecond
+)
+
+// gate makes a gateway over a journal, with ids A, B, C and so on.
+func gate(j *journal) *gateway.Gateway {
+	n := 0
+	return gateway.New(gateway.Config{
+		Budget: budget, RecordReserve: reserve, ConnectRetries: 1,
+		Now:   time.Now,
+		NewID: func() string { n++; return fmt.Sprintf("ID-%d", n) },
+	}, j, j)
+}
+
+func question(t fataler, number string) gateway.Question {
+	n, err := cpis.ParseNHSNumber(number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return gateway.Question{
+		Correlation: "C-1", Received: time.Now(), Certificate: "ab12", Remote: "192.0.2.1:5000",
+		Client:    &clients.Client{Name: "ed", Organisations: []string{"RZZ99"}, Method: clients.Attended, ASID: "999000444555"},
+		MessageID: "M-1", TrackingID: "T-1", Username: "ed-system",
+		AuditIdentities: []cpis.AuditIdentity{{URI: "urn:nhs-uk:identity:ods:RZZ99:nurse-7"}},
+		Query: cpis.Query{ID: "Q-1", Number: n, Author: cpis.System{
+			ASID:        "999000444555",
+			Authorities: []cpis.IndirectAuthority{{Role: cpis.Coded{Code: "R0580"}}},
+			Maintaining: cpis.Organisation{ID: cpis.Identifier{Extension: "rzz99"}},
+		}},
+	}
+}
+
+type fataler interface{ Fatal(...any) }
+
+const child = "9990000018"
+
+func steps(t *testing.T, j *journal, want ...string) {
+	t.Helper()
+	if !slices.Equal(j.steps, want) {
+		t.Errorf("steps %v, want %v", j.steps, want)
+	}
+}
+
+// found is an answer with one record.
+func found(t fataler) cpis.Answer {
+	q := question(t, child).Query
+	one, none := 1, 0
+	return cpis.DefaultRules().Success(q, cpis.Statement{
+		Findings:     cpis.Findings{ID: "F-1", Records: []cpis.Record{{Plans: []cpis.Plan{{}}}}},
+		TotalRecords: &one, TotalAccesses: &none,
+	})
+}
+
+func noRecord() cpis.Answer {
+	return cpis.DefaultRules().FailedQuery([]cpis.Reason{{Code: "1"}})
+}
+
+// D6: record, ask, record, answer. Whatever the Spine's outcome, the intent is
+// recorded before it is asked, the outcome before it is told, and both say what
+// the answer says (WRD-AUD-04, WRD-AUD-05, WRD-RC-12, WRD-RC-13).
+func TestOutcomeIsRecordedBeforeItIsTold(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		o := rapid.SampledFrom(cpis.Outcomes()).Draw(t, "outcome")
+		answer := cpis.Failed(o, "a fixed reason")
+		switch o {
+		case cpis.Found:
+			answer = found(t)
+		case cpis.NoRecord:
+			answer = noRecord()
+		}
+		used := rapid.IntRange(1, 2).Draw(t, "used")
+		j := &journal{answer: answer, used: used}
+		q := question(t, child)
+		got, err := gate(j).Ask(context.Background(), q)
+		if err != nil || got.Outcome() != answer.Outcome() || got.Notified() != answer.Notified() {
+			t.Fatalf("%s told as %s: %v", answer.Outcome(), got.Outcome(), err)
+		}
+		if !slices.Equal(j.steps, []string{"intent", "asked", "outcome"}) {
+			t.Fatalf("steps %v", j.steps)
+		}
+		intent, outcome := j.entries[0], j.entries[1]
+		var codes cpis.Codes
+		if outcome.Outcome != got.Outcome().String() || outcome.Notified != got.Notified().String() ||
+			outcome.Code != string(codes.Of(got.Outcome())) || outcome.Reason != got.Reason() {
+			t.Fatalf("told %s, recorded %+v", got.Outcome(), outcome)
+		}
+		if !slices.Equal(intent.SpineMessageIDs, []string{"ID-1", "ID-2"}) || !slices.Equal(outcome.SpineMessageIDs, intent.SpineMessageIDs[:used]) ||
+			!slices.Equal(j.asked[0], intent.SpineMessageIDs) {
+			t.Fatalf("ids: intended %v, given %v, recorded %v", intent.SpineMessageIDs, j.asked[0], outcome.SpineMessageIDs)
+		}
+		if intent.Outcome != "" || intent.Notified != "" || intent.Code != "" {
+			t.Fatalf("an intent with an outcome: %+v", intent)
+		}
+		for _, e := range j.entries {
+			if e.Correlation != q.Correlation || e.NHSNumber != child || e.MessageID != "M-1" || e.TrackingID != "T-1" || e.QueryID != "Q-1" ||
+				e.Client != "ed" || e.Organisation != "RZZ99" || e.Username != "ed-system" || e.Certificate != "ab12" ||
+				e.Remote != "192.0.2.1:5000" || e.Author == nil || e.Author.Form != "system" || len(e.AuditIdentities) != 1 || e.Time.IsZero() {
+				t.Fatalf("entry %+v", e)
+			}
+		}
+		findings, ok := got.Findings()
+		if ok != (o == cpis.Found) || outcome.Records != len(findings.Records) {
+			t.Fatalf("%d records recorded of %d", outcome.Records, len(findings.Records))
+		}
+	})
+}
+
+// WRD-AUD-04: what cannot be recorded is not asked.
+func TestNothingIsAskedWithoutAnIntent(t *testing.T) {
+	j := &journal{answer: noRecord(), used: 1, logFails: audit.Intent}
+	answer, err := gate(j).Ask(t.Context(), question(t, child))
+	if !errors.Is(err, gateway.ErrNotRecorded) || !errors.Is(err, errDisk) || answer.Outcome() != cpis.OutcomeUnknown {
+		t.Errorf("%s, %v", answer.Outcome(), err)
+	}
+	steps(t, j, "intent lost")
+}
+
+// WRD-AUD-05: what cannot be recorded is not told, but what is known of the
+// notification is.
+func TestNothingIsToldWithoutAnOutcome(t *testing.T) {
+	for _, answer := range []cpis.Answer{found(t), noRecord(), cpis.Failed(cpis.SentNoAnswer, ""), cpis.Failed(cpis.NotSent, "")} {
+		j := &journal{answer: answer, used: 1, logFails: audit.Outcome}
+		got, err := gate(j).Ask(t.Context(), question(t, child))
+		var codes cpis.Codes
+		_, data := got.Findings()
+		if err != nil || got.Outcome() != cpis.AuditFailedAfter || codes.Of(got.Outcome()) != cpis.CodeInternal || data {
+			t.Errorf("%s told as %s, %v", answer.Outcome(), got.Outcome(), err)
+		}
+		if got.Notified() != answer.Notified() {
+			t.Errorf("%s: notified %s, told %s", answer.Outcome(), answer.Notified(), got.Notified())
+		}
+		steps(t, j, "intent", "asked", "outcome lost")
+	}
+}
+
+// WRD-VAL-18: a failure of our own while asking has an outcome, and it is recorded.
+func TestFailureWhileAskingIsRecorded(t *testing.T) {
+	j := &journal{spineFails: true}
+	got, err := gate(j).Ask(t.Context(), question(t, child))
+	if err != nil || got.Outcome() != cpis.InternalAfterSent || got.Notified() != cpis.NotifiedMaybe {
+		t.Errorf("%s, notified %s, %v", got.Outcome(), got.Notified(), err)
+	}
+	steps(t, j, "intent", "asked", "outcome")
+	if e := j.last(); e.Code != "SMSP-9999" || e.Notified != "maybe" || len(e.SpineMessageIDs) != 2 {
+		t.Errorf("recorded %+v", e)
+	}
+}
+
+// What may not be asked is recorded as refused, and nothing is sent (WRD-RC-04,
+// WRD-RC-08, WRD-AUD-08). That the client has gone meanwhile keeps nothing out of
+// the log.
+func TestRefusalsAreRecorded(t *testing.T) {
+	cases := map[string]struct {
+		change func(*gateway.Question)
+		want   cpis.Outcome
+	}{
+		"payload not valid":  {func(q *gateway.Question) { q.Invalid = "N34"; q.Query = cpis.Query{} }, cpis.InputInvalid},
+		"number not valid":   {func(q *gateway.Question) { q.Query.Number, _ = cpis.ParseNHSNumber("9990000019") }, cpis.InputInvalid},
+		"other organisation": {func(q *gateway.Question) { q.Client.Organisations = []string{"RYY"} }, cpis.AuthorRejected},
+	}
+	for name, c := range cases {
+		for _, gone := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s gone=%t", name, gone), func(t *testing.T) {
+				j := &journal{}
+				q := question(t, child)
+				c.change(&q)
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				if gone {
+					cancel()
+				}
+				got, err := gate(j).Ask(ctx, q)
+				if err != nil || got.Outcome() != c.want || got.Notified() != cpis.NotifiedNo {
+					t.Errorf("%s, notified %s, %v", got.Outcome(), got.Notified(), err)
+				}
+				steps(t, j, "refused")
+				if e := j.last(); e.Outcome != c.want.String() || e.Notified != "no" || e.Reason == "" || strings.Contains(e.Reason, child) {
+					t.Errorf("recorded %+v", e)
+				}
+			})
+		}
+	}
+	j := &journal{logFails: audit.Refused}
+	q := question(t, child)
+	q.Invalid = "N34"
+	_, err := gate(j).Ask(t.Context(), q)
+	if !errors.Is(err, gateway.ErrNotRecorded) {
+		t.Errorf("a refusal that was not recorded: %v", err)
+	}
+}
+
+// WRD-RC-18: a client that goes away after the intent stops neither the question
+// nor its record.
+func TestClientThatGoesAwayStopsNothing(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	j := &journal{answer: found(t), used: 1, afterIntent: cancel}
+	got, err := gate(j).Ask(ctx, question(t, child))
+	if err != nil || got.Outcome() != cpis.Found {
+		t.Errorf("%s, %v", got.Outcome(), err)
+	}
+	steps(t, j, "intent", "asked", "outcome")
+}
+
+// The Spine is given less time than there is, so that some is left for the record.
+func TestTimeIsLeftForTheRecord(t *testing.T) {
+	j := &journal{answer: noRecord(), used: 1}
+	q := question(t, child)
+	_, err := gate(j).Ask(t.Context(), q)
+	if err != nil || !j.deadline.Equal(q.Received.Add(budget-reserve)) {
+		t.Errorf("the Spine has until %s after receiving, %v", j.deadline.Sub(q.Received), err)
+	}
+}
+
+// A wrong check digit that the policy lets through leaves a trace.
+func TestDoubtedNumberIsRecorded(t *testing.T) {
+	j := &journal{answer: noRecord(), used: 1}
+	g := gateway.New(gateway.Config{
+		Numbers: cpis.NumberPolicy{CheckDigit: cpis.RecordCheckDigit},
+		Budget:  budget, Now: time.Now, NewID: func() string { return "X" },
+	}, j, j)
+	_, err := g.Ask(t.Context(), question(t, "9990000019"))
+	if err != nil || j.entries[0].Reason == "" {
+		t.Errorf("entries %+v, %v", j.entries, err)
+	}
+}
+
+// WRD-MSG-22: a signature proves nothing here, and its presence is recorded.
+func TestSignatureIsRemarkedOn(t *testing.T) {
+	j := &journal{answer: noRecord(), used: 1}
+	q := question(t, child)
+	q.Signed = true
+	_, err := gate(j).Ask(t.Context(), q)
+	if err != nil || !strings.Contains(j.entries[0].Reason, "signature") {
+		t.Errorf("entries %+v, %v", j.entries, err)
+	}
+}
+
+// WRD-AUD-05: questions that an earlier run left open are closed as unknown.
+func TestRecover(t *testing.T) {
+	j := &journal{}
+	open := []audit.Entry{
+		{Kind: audit.Intent, Correlation: "A", NHSNumber: child, SpineMessageIDs: []string{"X"}},
+		{Kind: audit.Intent, Correlation: "B"},
+	}
+	n, err := gate(j).Recover(t.Context(), open)
+	if err != nil || n != 2 || len(j.entries) != 2 {
+		t.Fatalf("%d of 2, %v", n, err)
+	}
+	for i, e := range j.entries {
+		if e.Kind != audit.Recovered || e.Correlation != open[i].Correlation || e.NHSNumber != open[i].NHSNumber ||
+			e.Outcome != "unknown" || e.Notified != "maybe" || e.Time.IsZero() {
+			t.Errorf("entry %+v", e)
+		}
+	}
+	if len(j.asked) != 0 {
+		t.Error("a question was asked again (WRD-SAF-02)")
+	}
+	j.logFails = audit.Recovered
+	n, err = gate(j).Recover(t.Context(), open)
+	if n != 0 || !errors.Is(err, gateway.ErrNotRecorded) {
+		t.Errorf("%d recovered, %v", n, err)
+	}
+}
