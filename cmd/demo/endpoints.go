@@ -8,6 +8,9 @@ import (
 	"github.com/wardsmsp/ward/internal/stage"
 )
 
+// readyFile is the file whose presence says that questions are answered.
+const readyFile = "endpoints.json"
+
 // endpoints is DIR/endpoints.json: what a script needs to take part.
 type endpoints struct {
 	SMSP            string  `json:"smsp"` // URL of the SMSP endpoint
@@ -45,7 +48,7 @@ func writeEndpoints(s *stage.Stage) error {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(s.Dir, "endpoints.json")
+	path := filepath.Join(s.Dir, readyFile)
 	err = os.WriteFile(path+".new", append(content, '\n'), 0o644)
 	if err != nil {
 		return err

@@ -5,9 +5,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -43,8 +45,14 @@ func run(ctx context.Context, args []string, out, errs io.Writer) (err error) {
 	address := set.String("addr", "", "the provider's `HOST:PORT`; a free port on loopback if left out")
 	pattern := set.String("pattern", "sync", "how the Spine answers: sync")
 	err = set.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		return nil
+	}
 	if err != nil {
 		return err
+	}
+	if set.NArg() > 0 {
+		return fmt.Errorf("%q is not a flag; the demonstration takes flags only", set.Arg(0))
 	}
 	if *pattern != "sync" {
 		return fmt.Errorf("-pattern %s is not built yet; the synchronous pattern is", *pattern)
@@ -89,6 +97,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) (err error) {
 	if *once {
 		return show.everyone(ctx)
 	}
+	defer os.Remove(filepath.Join(folder, readyFile)) // nothing answers from here on
 	return show.one(ctx)
 }
 
@@ -100,8 +109,32 @@ func prepare(dir string) (string, func(), error) {
 		if err != nil {
 			return "", nil, err
 		}
-		return absolute, func() {}, os.MkdirAll(absolute, 0o755)
+		return absolute, func() {}, errors.Join(os.MkdirAll(absolute, 0o755), clearEarlier(absolute))
 	}
 	folder, err := os.MkdirTemp("", "ward-demo-")
 	return folder, func() { os.RemoveAll(folder) }, err
+}
+
+// clearEarlier removes what an earlier demonstration left in its folder: the word
+// that it is ready, and its audit log, whose key is about to be replaced. In any
+// other folder it removes nothing.
+func clearEarlier(folder string) error {
+	_, err := os.Stat(filepath.Join(folder, "spinesim.toml"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	names, err := filepath.Glob(filepath.Join(folder, "audit.db*"))
+	if err != nil {
+		return err
+	}
+	for _, name := range append(names, filepath.Join(folder, "checkpoints"), filepath.Join(folder, readyFile)) {
+		err := os.RemoveAll(name)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
