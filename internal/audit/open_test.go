@@ -180,6 +180,7 @@ func TestExportThatFails(t *testing.T) {
 		}
 		mustAppend(t, log, refused(""))
 		time.Sleep(61 * time.Second)
+		synctest.Wait()
 		if !errors.Is(log.Exported().Err, os.ErrNotExist) || !strings.Contains(logged.String(), "a checkpoint was not exported") {
 			t.Errorf("Exported = %+v, and logged %q", log.Exported(), logged.String())
 		}
