@@ -21,7 +21,7 @@ const (
 	budgetQuestions    = 1000  // a second on two cores (WRD-PERF-02)
 )
 
-// line is one promise: met is nil if it was not measured.
+// promise is one line of the budget: met is nil if it was not measured.
 type promise struct {
 	budget, measured string
 	met              *bool

@@ -104,7 +104,7 @@ func (r *report) writeMachine(w *strings.Builder) {
 		{"processor", fmt.Sprintf("%s, %d cores, %s machine, %s", m.processor, m.cores, kind, m.memory)},
 		{"system", fmt.Sprintf("%s, Linux %s", m.system, m.kernel)},
 		{"Go, nginx", m.goVersion + "; " + m.nginx},
-		{"Ward", m.revision},
+		{"build of Ward", m.revision},
 		{"load average", m.load + " before, " + r.loadAfter + " after, the bench's own included"},
 		{"audit log", fmt.Sprintf("SQLite on %s (%s); 4 KiB and fsync take %s at the median, %s at the 99th percentile", m.fileSystem, m.device,
 			micro(middle(m.fsync)), micro(m.fsync[len(m.fsync)*99/100]))},
