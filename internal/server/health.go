@@ -14,7 +14,7 @@ import (
 type Health struct {
 	Server       *Server
 	LogHealthy   func() error
-	Reachable    func(context.Context) error // completes a TLS handshake with the Spine
+	Reachable    func(context.Context) error // completes a TLS handshake with the Spine, in bounded time
 	Certificates []tls.Certificate           // of both sides
 	Now          func() time.Time
 	CheckEvery   time.Duration // how old the finding about the Spine may be
@@ -75,7 +75,8 @@ func (h *Health) state(ctx context.Context) readiness {
 	return state
 }
 
-// reach looks at the Spine at most once in CheckEvery, however often it is asked.
+// reach looks at the Spine at most once in CheckEvery, however often it is asked. A
+// caller that gives up meanwhile must not become a finding about the Spine.
 func (h *Health) reach(ctx context.Context) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -83,7 +84,7 @@ func (h *Health) reach(ctx context.Context) string {
 		return h.spine
 	}
 	h.checked, h.spine = h.Now(), "reachable"
-	err := h.Reachable(ctx)
+	err := h.Reachable(context.WithoutCancel(ctx))
 	if err != nil {
 		h.spine = "out of reach"
 	}

@@ -1,0 +1,144 @@
+package server_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/wardsmsp/ward/internal/server"
+)
+
+// state is what /readyz says.
+type state struct {
+	Status       string `json:"status"`
+	AuditLog     string `json:"audit_log"`
+	Certificates string `json:"certificates"`
+	Spine        string `json:"spine"`
+	Draining     bool   `json:"draining"`
+}
+
+func healthy() *server.Health {
+	return &server.Health{
+		Server:     server.New(server.Config{Limits: server.Limits{Questions: 1}, Logger: slog.New(slog.DiscardHandler)}),
+		LogHealthy: func() error { return nil },
+		Reachable:  func(context.Context) error { return nil },
+		Now:        time.Now,
+		CheckEvery: time.Minute,
+	}
+}
+
+func readyz(t *testing.T, ctx context.Context, h http.Handler) (int, state) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/readyz", nil))
+	var s state
+	err := json.Unmarshal(w.Body.Bytes(), &s)
+	if err != nil {
+		t.Fatalf("%v: %s", err, w.Body)
+	}
+	return w.Code, s
+}
+
+// WRD-OPS-08: not ready is told from ready with the Spine down.
+func TestReadiness(t *testing.T) {
+	t.Parallel()
+	expired := tls.Certificate{Leaf: &x509.Certificate{NotAfter: time.Now().Add(-time.Second)}}
+	current := tls.Certificate{Leaf: &x509.Certificate{NotAfter: time.Now().Add(time.Hour)}}
+	all := state{Status: "ready", AuditLog: "writing", Certificates: "valid", Spine: "reachable"}
+	with := func(change func(*state)) state {
+		s := all
+		change(&s)
+		return s
+	}
+	cases := map[string]struct {
+		change func(*server.Health)
+		status int
+		want   state
+	}{
+		"all is well": {func(h *server.Health) { h.Certificates = []tls.Certificate{current} }, 200, all},
+		"the log cannot be written": {
+			func(h *server.Health) { h.LogHealthy = func() error { return errors.New("no space") } }, 503,
+			with(func(s *state) { s.Status, s.AuditLog = "not ready", "cannot be written" }),
+		},
+		"a certificate has expired": {
+			func(h *server.Health) { h.Certificates = []tls.Certificate{current, expired} }, 503,
+			with(func(s *state) { s.Status, s.Certificates = "not ready", "expired" }),
+		},
+		"the Spine is out of reach": {
+			func(h *server.Health) { h.Reachable = func(context.Context) error { return errors.New("refused") } }, 200,
+			with(func(s *state) { s.Status, s.Spine = "degraded", "out of reach" }),
+		},
+		"the log cannot be written and the Spine is out of reach": {
+			func(h *server.Health) {
+				h.LogHealthy = func() error { return errors.New("no space") }
+				h.Reachable = func(context.Context) error { return errors.New("refused") }
+			}, 503,
+			with(func(s *state) { s.Status, s.AuditLog, s.Spine = "not ready", "cannot be written", "out of reach" }),
+		},
+		"draining": {
+			func(h *server.Health) { h.Server.Shutdown(context.Background()) }, 503,
+			with(func(s *state) { s.Status, s.Draining = "not ready", true }),
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := healthy()
+			c.change(h)
+			status, got := readyz(t, t.Context(), h.Handler())
+			if status != c.status {
+				t.Errorf("status %d, want %d", status, c.status)
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// However often it is asked, the Spine is looked at once in a while, and a finding
+// is forgotten when it is old.
+func TestSpineIsLookedAtRarely(t *testing.T) {
+	t.Parallel()
+	h := healthy()
+	now := time.Now()
+	looks := 0
+	h.Now = func() time.Time { return now }
+	h.Reachable = func(context.Context) error { looks++; return nil }
+	handler := h.Handler()
+	for range 10 {
+		readyz(t, t.Context(), handler)
+	}
+	if looks != 1 {
+		t.Errorf("looked %d times, want once", looks)
+	}
+	now = now.Add(time.Minute)
+	readyz(t, t.Context(), handler)
+	if looks != 2 {
+		t.Errorf("looked %d times, want twice", looks)
+	}
+}
+
+// A caller that gives up while the Spine is looked at leaves no false finding.
+func TestImpatientProbeFindsNothingFalse(t *testing.T) {
+	t.Parallel()
+	h := healthy()
+	h.Reachable = func(ctx context.Context) error { return ctx.Err() }
+	handler := h.Handler()
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	readyz(t, gone, handler)
+	_, got := readyz(t, t.Context(), handler)
+	if got.Spine != "reachable" {
+		t.Errorf("the Spine is %s", got.Spine)
+	}
+}
