@@ -113,6 +113,12 @@ func TestStateDoesNotDependOnOrder(t *testing.T) {
 	})
 }
 
+func TestStateOfNoRecord(t *testing.T) {
+	if got := cpis.Told(cpis.CodeNoRecord, nil, cpis.Findings{}, 0, 0).State(today); got != cpis.NoRecordHeld {
+		t.Errorf("State = %v, want no record", got)
+	}
+}
+
 func TestStatesInWords(t *testing.T) {
 	want := map[cpis.State]string{
 		cpis.ResultNotKnown: "outcome unknown", cpis.NotChecked: "could not be established",

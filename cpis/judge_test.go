@@ -81,6 +81,10 @@ func TestSuccessIsJudged(t *testing.T) {
 			if ok && !cmp.Equal(findings, statement.Findings, sameNumbers) {
 				t.Error("the findings are not passed on whole")
 			}
+			surplus := ok && (*test.recordTotal < len(test.records) || *test.accessTotal < len(test.accesses))
+			if ok && (answer.Reason() != "") != surplus {
+				t.Errorf("the reason is %q; more received than declared is to be recorded: %t", answer.Reason(), surplus)
+			}
 		})
 	}
 }
@@ -153,6 +157,25 @@ func namesAnother(f cpis.Findings) bool {
 	}
 	return slices.ContainsFunc(f.Records, record) ||
 		slices.ContainsFunc(f.Accesses, func(a cpis.Access) bool { return a.Number != number(child) })
+}
+
+func TestAboutOnly(t *testing.T) { // WRD-SAF-09
+	tests := []struct {
+		name     string
+		findings cpis.Findings
+		want     bool
+	}{
+		{"nobody", cpis.Findings{}, true},
+		{"the child", cpis.Findings{Records: []cpis.Record{holding(current)}, Accesses: []cpis.Access{access(child)}}, true},
+		{"a local id", cpis.Findings{Records: []cpis.Record{about(cpis.OIDLocalPatient, other)}}, true},
+		{"another subject", cpis.Findings{Records: []cpis.Record{holding(current), about(cpis.OIDNHSNumber, other)}}, false},
+		{"another access", cpis.Findings{Accesses: []cpis.Access{access(child), access(other)}}, false},
+	}
+	for _, test := range tests {
+		if got := test.findings.AboutOnly(number(child)); got != test.want {
+			t.Errorf("%s: AboutOnly = %t, want %t", test.name, got, test.want)
+		}
+	}
 }
 
 func reason(code string) cpis.Reason { return cpis.Reason{Code: code} }

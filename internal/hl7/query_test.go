@@ -105,6 +105,9 @@ func mustRefuse(t *testing.T, doc string) {
 	if !errors.As(err, &violation) {
 		t.Fatalf("the error is %v, want an *hl7.Error\n%s", err, doc)
 	}
+	if violation.Error() != violation.Rule || strings.Contains(violation.Rule, "999") {
+		t.Errorf("the error is told as %q", violation.Error())
+	}
 	if violation.Line == 0 || violation.Column == 0 || violation.Rule == "" {
 		t.Errorf("the error does not say where and why: %+v", violation)
 	}

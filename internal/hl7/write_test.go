@@ -167,6 +167,15 @@ func TestUnrecognisedPlanRoundTrip(t *testing.T) {
 	}
 }
 
+// Bare texts beside each other do not run together.
+func TestBareNameTexts(t *testing.T) {
+	person := nadia()
+	person.Name = cpis.PersonName{Parts: []cpis.NamePart{{Text: "Sister"}, {Text: "Quill"}, {Kind: "suffix", Text: "RN"}}}
+	if doc := queryDocument(t, queryBy(person)); !strings.Contains(doc, "<name>Sister Quill<suffix>RN</suffix></name>") {
+		t.Errorf("written as %s", doc)
+	}
+}
+
 func interactionBy(author cpis.Author) hl7.Interaction {
 	return hl7.Interaction{
 		ID: sentID, Created: time.Date(2026, 7, 14, 10, 27, 1, 5, time.FixedZone("BST", 3600)),

@@ -164,6 +164,30 @@ func TestAnswersAreReadBack(t *testing.T) {
 	}
 }
 
+// WRD-MSG-08: found brings the Spine's own id and time; everything else the
+// provider's, and no content.
+func TestPayloadOfAnswers(t *testing.T) {
+	at := time.Date(2026, 3, 14, 9, 27, 2, 0, time.UTC)
+	one := cpis.Told(cpis.CodeSuccess, nil, findings(), 1, 1)
+	got := itk.PayloadOf(one, cpis.Codes{}, number("9990000018"), at, answerPart)
+	want := hl7.Response{Code: cpis.CodeSuccess, Display: "Success", Findings: findings(), Asked: number("9990000018")}
+	if diff := cmp.Diff(want, got, sameNumbers); diff != "" {
+		t.Errorf("found (-want +got):\n%s", diff)
+	}
+	codes, err := cpis.NewCodes(map[string]string{"sent_no_answer": "SMSP-9999"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got = itk.PayloadOf(cpis.Failed(cpis.SentNoAnswer, ""), codes, number("9990000018"), at, answerPart)
+	want = hl7.Response{
+		Code: cpis.CodeInternal, Display: cpis.CodeInternal.Display(), Asked: number("9990000018"),
+		Findings: cpis.Findings{ID: answerPart, Time: cpis.Moment{Written: "20260314092702+0000"}},
+	}
+	if diff := cmp.Diff(want, got, sameNumbers); diff != "" {
+		t.Errorf("failed (-want +got):\n%s", diff)
+	}
+}
+
 // What is neither an answer nor a fault is never read as one.
 func TestWhatIsNoAnswer(t *testing.T) {
 	found := responseDocument(t, answer(cpis.CodeSuccess, findings()))

@@ -102,6 +102,29 @@ func TestText(t *testing.T) {
 	}
 }
 
+func TestEnvelopeIsWritten(t *testing.T) {
+	w := xmlstrict.NewWriter(512)
+	soap.StartEnvelope(w)
+	w.Leaf("wsa:To", "x")
+	soap.StartBody(w)
+	w.Leaf("y", "z")
+	soap.EndEnvelope(w)
+	doc, err := w.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := soap.Open(parse(t, string(doc)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	to, n := e.Block(soap.Addressing, "To")
+	text, _ := soap.Text(to)
+	child, m := soap.Child(e.Body, "", "y")
+	if n != 1 || text != "x" || m != 1 || child.Name().Local != "y" {
+		t.Errorf("written as %s", doc)
+	}
+}
+
 func TestNotUnderstood(t *testing.T) { // WRD-MSG-18
 	tests := []struct {
 		block string
