@@ -118,12 +118,12 @@ func (l *Log) write(ctx context.Context, group []*pending) error {
 	if err != nil {
 		l.failure.Store(&err)
 		if was == nil {
-			l.options.Logger.Error("audit: the log cannot be written", "error", err, "entries", len(group))
+			l.options.Logger.Error("audit: the log cannot be written", "event", "audit.failed", "cause", err, "entries", len(group))
 		}
 	} else {
 		l.failure.Store(nil)
 		if was != nil {
-			l.options.Logger.Info("audit: the log can be written again", "entries", base)
+			l.options.Logger.Info("audit: the log can be written again", "event", "audit.restored", "entries", base)
 		}
 	}
 	for i, p := range group {

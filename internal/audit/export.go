@@ -167,7 +167,7 @@ func (l *Log) exportLoop() {
 		case <-ticker.C:
 			err := l.exportNow()
 			if err != nil {
-				l.options.Logger.Error("audit: a checkpoint was not exported", "error", err)
+				l.options.Logger.Error("audit: a checkpoint was not exported", "event", "audit.export.failed", "cause", err)
 			}
 		case <-l.stop:
 			return

@@ -147,7 +147,7 @@ func Open(ctx context.Context, options Options) (*Log, error) {
 			return nil, fmt.Errorf("audit: the exported checkpoint %s: %w", newest.file, err)
 		}
 	} else if options.Checkpoints != "" && l.state.edge.size > 0 {
-		options.Logger.Warn("audit: no exported checkpoint to compare the log with", "entries", l.state.edge.size)
+		options.Logger.Warn("audit: no exported checkpoint to compare the log with", "event", "audit.uncompared", "entries", l.state.edge.size)
 	}
 	// Shows that the store can be written, and signs the empty tree of a new log.
 	err = l.write(ctx, nil)
