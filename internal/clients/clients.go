@@ -102,29 +102,41 @@ func (c *Client) refusesPerson(p cpis.Person, identities []cpis.AuditIdentity) s
 	if c.Method == Smartcard && p.RoleProfile() == "" {
 		return "a smartcard user without a role profile"
 	}
-	userID, roleProfile := of(identities, cpis.OIDUserID), of(identities, cpis.OIDRoleProfile)
-	if userID != "" && userID != p.UserID() || roleProfile != "" && roleProfile != p.RoleProfile() {
+	userIDs, roleProfiles := of(identities, cpis.OIDUserID), of(identities, cpis.OIDRoleProfile)
+	if !areAll(userIDs, p.UserID()) || !areAll(roleProfiles, p.RoleProfile()) {
 		return "the audit identity and the author name different users"
 	}
-	if c.Method == Smartcard && (userID == "" || roleProfile == "") {
+	if c.Method == Smartcard && (len(userIDs) == 0 || len(roleProfiles) == 0) {
 		return "a smartcard user whose user id or role profile is not in the audit identity"
 	}
 	return ""
 }
 
-func of(identities []cpis.AuditIdentity, kind string) string {
-	i := slices.IndexFunc(identities, func(id cpis.AuditIdentity) bool { return id.Type == kind })
-	if i < 0 {
-		return ""
+// of returns the values of all identities of one type.
+func of(identities []cpis.AuditIdentity, kind string) []string {
+	var values []string
+	for _, id := range identities {
+		if id.Type == kind {
+			values = append(values, id.URI)
+		}
 	}
-	return identities[i].URI
+	return values
+}
+
+func areAll(values []string, one string) bool {
+	return !slices.ContainsFunc(values, func(value string) bool { return value != one })
 }
 
 // namesUser reports whether the audit identities single out a user instead of
-// merely naming an organisation.
+// merely naming an organisation (WRD-IAM-14).
 func namesUser(identities []cpis.AuditIdentity) bool {
 	return slices.ContainsFunc(identities, func(id cpis.AuditIdentity) bool {
-		return id.Type == cpis.OIDUserID || strings.HasPrefix(id.URI, "urn:nhs-uk:identity:") && strings.Count(id.URI, ":") >= 5
+		if id.Type == cpis.OIDUserID {
+			return id.URI != ""
+		}
+		// urn:nhs-uk:identity:ods:ORG:user
+		parts := strings.SplitN(id.URI, ":", 6)
+		return strings.HasPrefix(id.URI, "urn:nhs-uk:identity:") && len(parts) == 6 && strings.Trim(parts[5], ":") != ""
 	})
 }
 
