@@ -44,11 +44,13 @@ const (
 
 // newDocument makes room for the nodes and attributes that the document can be
 // expected to have, within reason: the rest of a large one is added as it comes.
+// Without white space between them there are at most as many nodes as tags, and
+// white space usually brings a line end for each run of it.
 func newDocument(source string) *Document {
 	const most = 4096
 	d := &Document{
 		source:     source,
-		nodes:      make([]node, 0, min(2*strings.Count(source, "<"), most)),
+		nodes:      make([]node, 0, min(strings.Count(source, "<")+strings.Count(source, "\n"), most)),
 		attributes: make([]Attribute, 0, min(strings.Count(source, "="), most)),
 		namespaces: make([]string, 0, 16),
 	}
