@@ -51,17 +51,24 @@ func (r *Result) take(reply itk.Reply) {
 	}
 }
 
-// retryable is the fault code of a provider that could not record the question.
-const retryable = 2100
-
+// readFault believes that nothing was asked only of the faults that say so. Any
+// other can be of something between us and the provider, or of a provider that
+// failed after asking.
 func (r *Result) readFault(fault *itk.ProviderFault) {
-	outcome := cpis.Refused
-	if fault.ErrorCode == retryable {
-		outcome = cpis.AuditFailedBefore
-	}
-	r.Answer = cpis.Failed(outcome, fmt.Sprintf("fault %d", fault.ErrorCode))
+	r.Answer = cpis.Failed(outcomeOf(fault), fmt.Sprintf("fault %d", fault.ErrorCode))
 	r.Cause = fault
 	if r.Correlation == "" {
 		r.Correlation = fault.ErrorID
+	}
+}
+
+func outcomeOf(fault *itk.ProviderFault) cpis.Outcome {
+	switch fault.ErrorCode {
+	case itk.InvalidMessage, itk.AccessDenied, itk.NotRetryable:
+		return cpis.Refused
+	case itk.Retryable:
+		return cpis.AuditFailedBefore
+	default:
+		return cpis.ProviderNoAnswer
 	}
 }

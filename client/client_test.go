@@ -1,0 +1,424 @@
+package client_test
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/wardsmsp/ward/client"
+	"github.com/wardsmsp/ward/cpis"
+	"github.com/wardsmsp/ward/internal/hl7"
+	"github.com/wardsmsp/ward/internal/itk"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	asked   = "9990000018"
+	another = "9990000026"
+)
+
+// provider answers as a test says, and counts.
+type provider struct {
+	*httptest.Server
+	requests atomic.Int64
+}
+
+func newProvider(t *testing.T, answer func(w http.ResponseWriter, messageID string)) *provider {
+	t.Helper()
+	p := &provider{}
+	p.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p.requests.Add(1)
+		body, _ := io.ReadAll(r.Body)
+		id := regexp.MustCompile(`<wsa:MessageID>([^<]+)<`).FindSubmatch(body)
+		if id == nil {
+			t.Error("a request without a message id")
+			return
+		}
+		answer(w, string(id[1]))
+	}))
+	p.Config.ErrorLog = log.New(io.Discard, "", 0)
+	p.StartTLS()
+	t.Cleanup(p.Close)
+	return p
+}
+
+func (p *provider) tls() *tls.Config {
+	pool := x509.NewCertPool()
+	pool.AddCert(p.Certificate())
+	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+}
+
+func (p *provider) client(t *testing.T, change func(*client.Config)) *client.Client {
+	t.Helper()
+	config := client.Config{URL: p.URL + "/smsp/cpis", TLS: p.tls(), Username: "ed", Organisation: "RZZ99", Provider: "Y99", MaxReply: 64 << 10}
+	if change != nil {
+		change(&config)
+	}
+	c, err := client.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+func number(t *testing.T, digits string) cpis.NHSNumber {
+	t.Helper()
+	n, err := cpis.ParseNHSNumber(digits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func question(t *testing.T) client.Question {
+	t.Helper()
+	return client.Question{
+		Number:          number(t, asked),
+		AuditIdentities: []cpis.AuditIdentity{{Type: itk.IdentityType, URI: "urn:nhs-uk:identity:ods:RZZ99:nurse-7"}},
+		Author: cpis.System{
+			ASID:        "999000444555",
+			Authorities: []cpis.IndirectAuthority{{Role: cpis.Coded{Code: "R0580", System: cpis.OIDJobRole, Display: "Nurse Manager"}}},
+			Maintaining: cpis.Organisation{ID: cpis.Identifier{Root: cpis.OIDOrganisation, Extension: "RZZ99"}, Name: "Hazelbrook Hospital"},
+		},
+	}
+}
+
+// found is what CP-IS holds about a number.
+func found(n cpis.NHSNumber) cpis.Findings {
+	return cpis.Findings{
+		ID: "F0000000-0000-4000-8000-000000000001", Time: cpis.Moment{Written: "20260314092700+0000"},
+		Records: []cpis.Record{{
+			LocalAuthority: cpis.LocalAuthority{
+				Organisation: cpis.Organisation{ID: cpis.Identifier{Root: cpis.OIDOrganisation, Extension: "E09X1"}, Name: "Westmarch Borough Council"},
+				Telecoms:     []cpis.Telecom{{Use: "EC", Value: "tel:02079460102"}},
+			},
+			Plans: []cpis.Plan{{Type: cpis.ChildProtectionPlan, Start: cpis.Date{Year: 2026, Month: 1, Day: 2}}},
+			Subjects: []cpis.Subject{{
+				IDs:   []cpis.Identifier{{Root: cpis.OIDNHSNumber, Extension: n.Digits()}},
+				Birth: cpis.Moment{Written: "20180105"},
+				Name:  cpis.PersonName{Parts: []cpis.NamePart{{Kind: "given", Text: "Robin"}, {Kind: "family", Text: "Fennimore"}}},
+			}},
+		}},
+	}
+}
+
+// reply is an answer of a provider; notified is nil for one that does not say.
+func reply(t *testing.T, relatesTo string, code cpis.Code, notified *cpis.Notified, f cpis.Findings) string {
+	t.Helper()
+	if f.ID == "" {
+		f = cpis.Findings{ID: "F0000000-0000-4000-8000-000000000002", Time: cpis.Moment{Written: "20260314092700+0000"}}
+	}
+	content, err := itk.WriteResponse(itk.Response{
+		MessageID: "A0000000-0000-4000-8000-000000000001", TrackingID: "A0000000-0000-4000-8000-000000000002",
+		PayloadID: "A0000000-0000-4000-8000-000000000003", RelatesTo: relatesTo, Client: "RZZ99", Provider: "Y99", Notified: notified,
+		Payload: hl7.Response{Code: code, Display: code.Display(), Findings: f, Asked: number(t, asked)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+func fault(code int) string {
+	return fmt.Sprintf(`<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><s:Fault><faultcode>s:Client</faultcode>`+
+		`<faultstring>No.</faultstring><detail><e:ToolkitErrorInfo xmlns:e="urn:nhs-itk:ns:201005"><e:ErrorID>E-1</e:ErrorID>`+
+		`<e:ErrorCode>%d</e:ErrorCode><e:ErrorText>No.</e:ErrorText></e:ToolkitErrorInfo></detail></s:Fault></s:Body></s:Envelope>`, code)
+}
+
+// Whatever a provider sends, the result says no more than is known, and the request
+// is sent once (WRD-SUP-06, WRD-RC-15).
+func TestResults(t *testing.T) {
+	t.Parallel()
+	yes, no, maybe := cpis.NotifiedYes, cpis.NotifiedNo, cpis.NotifiedMaybe
+	full := found(number(t, asked))
+	const html = "<html><body>Sorry</body></html>"
+	bareFault := `<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><s:Fault><faultcode>s:Server</faultcode><faultstring>Oops</faultstring></s:Fault></s:Body></s:Envelope>`
+	cases := map[string]struct {
+		status   int // 200 if 0
+		body     func(id string) string
+		outcome  cpis.Outcome
+		notified cpis.Notified
+	}{
+		"found":                        {0, func(id string) string { return reply(t, id, cpis.CodeSuccess, &yes, full) }, cpis.Found, yes},
+		"found, RelatesTo not given":   {0, func(string) string { return reply(t, "", cpis.CodeSuccess, &yes, full) }, cpis.Found, yes},
+		"found, lower case RelatesTo":  {0, func(id string) string { return reply(t, strings.ToLower(id), cpis.CodeSuccess, &yes, full) }, cpis.Found, yes},
+		"found, notification not said": {0, func(id string) string { return reply(t, id, cpis.CodeSuccess, nil, full) }, cpis.Found, yes},
+		"no record":                    {0, func(id string) string { return reply(t, id, cpis.CodeNoRecord, &no, cpis.Findings{}) }, cpis.NoRecord, no},
+		"not sent":                     {0, func(id string) string { return reply(t, id, cpis.CodeNotConnected, &no, cpis.Findings{}) }, cpis.NotSent, no},
+		"not sent, yet notified":       {0, func(id string) string { return reply(t, id, cpis.CodeNotConnected, &maybe, cpis.Findings{}) }, cpis.SentNoAnswer, maybe},
+		"Spine error":                  {0, func(id string) string { return reply(t, id, cpis.CodeSpineError, &maybe, cpis.Findings{}) }, cpis.SentNoAnswer, maybe},
+		"failure of the provider":      {0, func(id string) string { return reply(t, id, cpis.CodeInternal, &yes, cpis.Findings{}) }, cpis.InternalAfterSent, yes},
+		"an answer from a local store": {0, func(id string) string { return reply(t, id, "SMSP-0003", &no, cpis.Findings{}) }, cpis.OutcomeUnknown, no},
+
+		"success without a record": {0, func(id string) string { return reply(t, id, cpis.CodeSuccess, &yes, cpis.Findings{}) }, cpis.ResponseInvalid, yes},
+		"no record, with a record": {0, func(id string) string {
+			return strings.Replace(reply(t, id, cpis.CodeSuccess, &no, full), `"SMSP-0000"`, `"CPIS-0001"`, 1)
+		}, cpis.ResponseInvalid, no},
+		"about another person": {0, func(id string) string { return reply(t, id, cpis.CodeSuccess, &yes, found(number(t, another))) }, cpis.ProviderNoAnswer, maybe},
+		"to another message": {0, func(string) string {
+			return reply(t, "B0000000-0000-4000-8000-000000000009", cpis.CodeNoRecord, &no, full)
+		}, cpis.ProviderNoAnswer, maybe},
+		"truncated":                 {0, func(id string) string { r := reply(t, id, cpis.CodeSuccess, &yes, full); return r[:len(r)/2] }, cpis.ProviderNoAnswer, maybe},
+		"without totals":            {0, func(id string) string { return withoutTotals(reply(t, id, cpis.CodeNoRecord, &no, cpis.Findings{})) }, cpis.ProviderNoAnswer, maybe},
+		"an answer with status 500": {500, func(id string) string { return reply(t, id, cpis.CodeNoRecord, &no, cpis.Findings{}) }, cpis.ProviderNoAnswer, maybe},
+		"larger than allowed": {0, func(id string) string {
+			return reply(t, id, cpis.CodeSuccess, &yes, full) + strings.Repeat(" ", 64<<10)
+		}, cpis.ProviderNoAnswer, maybe},
+		"empty":    {0, text(""), cpis.ProviderNoAnswer, maybe},
+		"accepted": {202, text(""), cpis.ProviderNoAnswer, maybe},
+		"HTML":     {0, text(html), cpis.ProviderNoAnswer, maybe},
+		"redirect": {302, text(""), cpis.ProviderNoAnswer, maybe},
+		"HTML 500": {500, text(html), cpis.ProviderNoAnswer, maybe},
+		"HTML 502": {502, text(html), cpis.ProviderNoAnswer, maybe},
+		"HTML 504": {504, text(html), cpis.ProviderNoAnswer, maybe},
+
+		"fault 1000":                 {500, text(fault(1000)), cpis.Refused, no},
+		"fault 3000":                 {500, text(fault(3000)), cpis.Refused, no},
+		"fault 2200":                 {500, text(fault(2200)), cpis.Refused, no},
+		"fault 2100":                 {500, text(fault(2100)), cpis.AuditFailedBefore, no},
+		"fault with status 200":      {200, text(fault(1000)), cpis.Refused, no},
+		"fault of another kind":      {500, text(bareFault), cpis.ProviderNoAnswer, maybe},
+		"fault with an unknown code": {500, text(fault(4711)), cpis.ProviderNoAnswer, maybe},
+
+		"busy":             {503, text("busy\n"), cpis.Overloaded, no},
+		"not registered":   {403, text(""), cpis.Refused, no},
+		"no such path":     {404, text(html), cpis.Refused, no},
+		"too large":        {413, text(""), cpis.Refused, no},
+		"not a media type": {415, text(""), cpis.Refused, no},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newProvider(t, func(w http.ResponseWriter, id string) {
+				w.Header().Set("Content-Type", "text/xml")
+				w.Header().Set("X-Correlation-Id", "C-1")
+				if c.status == http.StatusFound {
+					w.Header().Set("Location", "/elsewhere")
+				}
+				if c.status != 0 {
+					w.WriteHeader(c.status)
+				}
+				io.WriteString(w, c.body(id))
+			})
+			r := p.client(t, nil).Ask(t.Context(), question(t))
+			check(t, r, c.outcome, c.notified)
+			if r.Correlation != "C-1" || r.Raw == nil || r.Asked.Digits() != asked || r.MessageID == "" || r.Finished.Before(r.AskedAt) {
+				t.Errorf("result %+v", r)
+			}
+			if n := p.requests.Load(); n != 1 {
+				t.Errorf("%d requests, want 1", n)
+			}
+		})
+	}
+}
+
+func text(s string) func(string) string { return func(string) string { return s } }
+
+func withoutTotals(s string) string {
+	return regexp.MustCompile(`(?s)<pertinentInformation11>.*</pertinentInformation12>`).ReplaceAllString(s, "")
+}
+
+// check holds a result: data with Found alone, a cause with everything that is not
+// a result.
+func check(t *testing.T, r client.Result, o cpis.Outcome, n cpis.Notified) {
+	t.Helper()
+	if r.Answer.Outcome() != o || r.Answer.Notified() != n {
+		t.Errorf("%s, notified %s; want %s, %s (%v)", r.Answer.Outcome(), r.Answer.Notified(), o, n, r.Cause)
+	}
+	_, data := r.Answer.Findings()
+	if data != (o == cpis.Found) {
+		t.Errorf("data: %t", data)
+	}
+	if isResult := o == cpis.Found || o == cpis.NoRecord; (r.Cause == nil) != isResult {
+		t.Errorf("cause: %v", r.Cause)
+	}
+	if r.Cause != nil && strings.Contains(r.Cause.Error(), asked) {
+		t.Error("the cause quotes the NHS number")
+	}
+}
+
+// A connection that fails before the request was written has asked nothing; one
+// that fails later may have.
+func TestLostConnections(t *testing.T) {
+	t.Parallel()
+	hijack := func(then func(net.Conn)) func(http.ResponseWriter, string) {
+		return func(w http.ResponseWriter, _ string) {
+			c, _, err := w.(http.Hijacker).Hijack()
+			if err == nil {
+				then(c)
+				c.Close()
+			}
+		}
+	}
+	cases := map[string]struct {
+		answer   func(http.ResponseWriter, string)
+		change   func(*client.Config)
+		outcome  cpis.Outcome
+		notified cpis.Notified
+		requests int64
+	}{
+		"closed without a word":  {hijack(func(net.Conn) {}), nil, cpis.ProviderNoAnswer, cpis.NotifiedMaybe, 1},
+		"closed within a header": {hijack(func(c net.Conn) { io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-") }), nil, cpis.ProviderNoAnswer, cpis.NotifiedMaybe, 1},
+		"closed within a body": {hijack(func(c net.Conn) { io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 400\r\n\r\n<a>") }), nil,
+			cpis.ProviderNoAnswer, cpis.NotifiedMaybe, 1},
+		"refusal cut short": {hijack(func(c net.Conn) { io.WriteString(c, "HTTP/1.1 403 Forbidden\r\nContent-Length: 400\r\n\r\n<a>") }), nil,
+			cpis.ProviderNoAnswer, cpis.NotifiedMaybe, 1},
+		"no answer in time": {hijack(func(c net.Conn) { io.Copy(io.Discard, c) }), func(c *client.Config) { c.Timeout = 200 * time.Millisecond },
+			cpis.ProviderNoAnswer, cpis.NotifiedMaybe, 1},
+		"nobody there":      {nil, func(c *client.Config) { c.URL = "https://127.0.0.1:1/smsp/cpis" }, cpis.ProviderUnreachable, cpis.NotifiedNo, 0},
+		"another authority": {nil, func(c *client.Config) { c.TLS = &tls.Config{} }, cpis.ProviderUnreachable, cpis.NotifiedNo, 0},
+		"another name":      {nil, func(c *client.Config) { c.TLS.ServerName = "elsewhere.test" }, cpis.ProviderUnreachable, cpis.NotifiedNo, 0},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newProvider(t, c.answer)
+			r := p.client(t, c.change).Ask(t.Context(), question(t))
+			check(t, r, c.outcome, c.notified)
+			if n := p.requests.Load(); n != c.requests {
+				t.Errorf("%d requests, want %d", n, c.requests)
+			}
+		})
+	}
+}
+
+// A message is sent once, whoever tries again and however often (WRD-SAF-04).
+func TestMessageIsSentOnce(t *testing.T) {
+	t.Parallel()
+	p := newProvider(t, func(w http.ResponseWriter, id string) {
+		io.WriteString(w, reply(t, id, cpis.CodeNoRecord, nil, cpis.Findings{}))
+	})
+	c := p.client(t, nil)
+	m, err := c.Prepare(question(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := p.requests.Load(); n != 0 {
+		t.Errorf("%d requests before anything was sent", n)
+	}
+	var answered, refused atomic.Int64
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			switch r := c.Send(t.Context(), m); r.Answer.Outcome() {
+			case cpis.NoRecord:
+				answered.Add(1)
+			case cpis.RefusedDuplicate:
+				refused.Add(1)
+				check(t, r, cpis.RefusedDuplicate, cpis.NotifiedMaybe)
+			}
+		})
+	}
+	all.Wait()
+	if answered.Load() != 1 || refused.Load() != 7 || p.requests.Load() != 1 {
+		t.Errorf("%d answered, %d refused, %d requests; want 1, 7, 1", answered.Load(), refused.Load(), p.requests.Load())
+	}
+}
+
+// A provider that closes its connections between two questions costs neither.
+func TestIdleConnectionClosed(t *testing.T) {
+	t.Parallel()
+	p := newProvider(t, func(w http.ResponseWriter, id string) {
+		io.WriteString(w, reply(t, id, cpis.CodeNoRecord, nil, cpis.Findings{}))
+	})
+	c := p.client(t, nil)
+	for i := range 3 {
+		r := c.Ask(t.Context(), question(t))
+		// The end of the connection may overtake the next question: then the outcome
+		// is not known, and the question is not repeated.
+		if o := r.Answer.Outcome(); o != cpis.NoRecord && (i == 0 || o != cpis.ProviderNoAnswer) {
+			t.Errorf("question %d: %s, %v", i, o, r.Cause)
+		}
+		p.CloseClientConnections()
+	}
+	if n := p.requests.Load(); n > 3 {
+		t.Errorf("%d requests for 3 questions", n)
+	}
+}
+
+// The ids of a request are new and differ; the rest is what was configured.
+func TestRequest(t *testing.T) {
+	t.Parallel()
+	p := newProvider(t, nil)
+	c := p.client(t, func(c *client.Config) { c.To = "https://smsp.example/cpis" })
+	ids := map[string]bool{}
+	for range 20 {
+		m, err := c.Prepare(question(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := regexp.MustCompile(`[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}`).FindAllString(string(m.Content), -1)
+		distinct := map[string]bool{}
+		for _, id := range all {
+			distinct[id] = true
+		}
+		if len(distinct) != 5 { // message, timestamp, tracking, payload twice, event
+			t.Fatalf("%d different ids in a request", len(distinct))
+		}
+		for id := range distinct {
+			if ids[id] {
+				t.Errorf("the id %s was used before", id)
+			}
+			ids[id] = true
+		}
+		for _, want := range []string{">https://smsp.example/cpis<", ">ed<", "ods:RZZ99", "ods:Y99", asked} {
+			if !strings.Contains(string(m.Content), want) {
+				t.Errorf("the request does not hold %s", want)
+			}
+		}
+	}
+}
+
+// What cannot be asked says so before anything is sent.
+func TestQuestionsThatCannotBeAsked(t *testing.T) {
+	t.Parallel()
+	p := newProvider(t, nil)
+	c := p.client(t, nil)
+	for name, change := range map[string]func(*client.Question){
+		"no number":         func(q *client.Question) { q.Number = cpis.NHSNumber{} },
+		"no author":         func(q *client.Question) { q.Author = nil },
+		"no audit identity": func(q *client.Question) { q.AuditIdentities = nil },
+	} {
+		q := question(t)
+		change(&q)
+		r := c.Ask(t.Context(), q)
+		if r.Answer.Outcome() != cpis.Refused || r.Answer.Notified() != cpis.NotifiedNo || r.Cause == nil {
+			t.Errorf("%s: %s", name, r.Answer.Outcome())
+		}
+	}
+	if n := p.requests.Load(); n != 0 {
+		t.Errorf("%d requests", n)
+	}
+}
+
+// WRD-IAM-07: there is no client that does not verify its provider.
+func TestNewRefuses(t *testing.T) {
+	t.Parallel()
+	for name, config := range map[string]client.Config{
+		"no URL":          {TLS: &tls.Config{}},
+		"http":            {URL: "http://smsp.example", TLS: &tls.Config{}},
+		"no host":         {URL: "https:///smsp", TLS: &tls.Config{}},
+		"no TLS":          {URL: "https://smsp.example"},
+		"no verification": {URL: "https://smsp.example", TLS: &tls.Config{InsecureSkipVerify: true}},
+	} {
+		_, err := client.New(config)
+		if err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
