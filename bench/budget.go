@@ -107,7 +107,7 @@ func (r *report) writeCaveats(w *strings.Builder) {
 
 - The proxies do less than Ward in every respect: no XML, no log, no audit, and they carry fewer bytes on the client's side. That is the point of the comparison.
 - Ward writes one line of its operational log for each answer, to a file; nginx's access log is off and ReverseProxy has none.
-- Two of the entries of the audit log for each question are durable before Ward goes on; the kernel's own work for the disc is not in anybody's processor time.
+- Ward makes two entries of its audit log durable for each question, one before the Spine hears and one before the client does. The kernel's own threads for the disc are in nobody's processor time.
 - The closed loop measures latency at saturation: with as many connections as this, most of it is queueing. It is not the time that Ward adds at a rate of every day.
 - Simulator and load generator are written for speed but take their part of the machine; where they use all of their core, the fastest contender is held up by them.
 - Loopback has no network: no loss, no distance, large segments.
