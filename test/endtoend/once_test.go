@@ -43,7 +43,7 @@ func TestConnectionFailuresAskAtMostOnce(t *testing.T) {
 		for _, every := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s every=%t", b.Name, every), func(t *testing.T) {
 				t.Parallel()
-				w := start(t, stage.Options{Budget: 1500 * time.Millisecond, Simulator: func(c *spinesim.Config) {
+				w := start(t, stage.Options{Budget: 4500 * time.Millisecond, Simulator: func(c *spinesim.Config) {
 					c.Scripts = []spinesim.Script{{Steps: []spinesim.Step{{Behaviour: b.Name, Every: every}}}}
 				}})
 				r := w.ask(t, w.client(t), withPlan)
