@@ -217,7 +217,9 @@ func TestAddress(t *testing.T) {
 	}
 	address := free.Addr().String()
 	dir := t.TempDir()
-	err = run(t.Context(), []string{"-dir", dir, "-addr", address}, &page{}, &page{})
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	err = run(ctx, []string{"-dir", dir, "-addr", address}, &page{}, &page{})
 	if err == nil || exists(filepath.Join(dir, "endpoints.json")) {
 		t.Errorf("a taken address: error %v", err)
 	}
@@ -285,14 +287,16 @@ func TestLeavesNoTemporaryFolder(t *testing.T) {
 }
 
 func TestBadCommandLine(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // ends one that starts after all
+	defer cancel()
 	for _, args := range [][]string{{"-pattern", "pigeon"}, {"-pattern", "async"}, {"-twice"}, {"once"}, {"-addr", "nowhere", "-dir", t.TempDir()}} {
-		err := run(t.Context(), args, &page{}, &page{})
+		err := run(ctx, args, &page{}, &page{})
 		if err == nil {
 			t.Errorf("%v is accepted", args)
 		}
 	}
 	help := &page{}
-	err := run(t.Context(), []string{"-h"}, &page{}, help)
+	err := run(ctx, []string{"-h"}, &page{}, help)
 	if err != nil || !strings.Contains(help.String(), "-once") {
 		t.Errorf("help: %v %s", err, help)
 	}
