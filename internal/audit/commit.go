@@ -46,6 +46,10 @@ func (p *pending) settle(seq int64, err error) {
 }
 
 // run is the goroutine that writes. It ends when the queue is closed and empty.
+//
+// A group is expected to be as large as the last one, and no smaller than half
+// the open intents: each of them will append once more, and a log that looked at
+// its last group alone would keep small groups small.
 func (l *Log) run() {
 	defer close(l.written)
 	var retry <-chan time.Time // set while the last commit failed
@@ -66,6 +70,9 @@ func (l *Log) run() {
 		}
 		err := l.write(l.ctx, group)
 		retry = nil
+		if l.state != nil {
+			expected = max(expected, len(l.state.open)/2)
+		}
 		if err != nil {
 			retry = time.After(l.options.RetryEvery)
 		}
@@ -73,7 +80,7 @@ func (l *Log) run() {
 }
 
 // collect gathers a group that begins with first: what waits already, and what
-// comes within MaxWait as long as the group is smaller than the last one was.
+// comes within MaxWait as long as the group is smaller than expected.
 // So a lone appender never waits, and many share a commit.
 func (l *Log) collect(first *pending, expected int) []*pending {
 	var group []*pending

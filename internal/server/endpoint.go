@@ -73,8 +73,12 @@ func (s *Server) recoverFrom(x *exchange) {
 	s.tell(x, *x.asked, cpis.Failed(cpis.InternalAfterSent, "the provider failed after asking"))
 }
 
-func copyBody(to io.Writer, from io.Reader) *refusal {
-	_, err := io.Copy(to, from)
+// copyBody copies with a buffer that is kept for the next request: io.Copy would
+// make a large one each time.
+func (s *Server) copyBody(to io.Writer, from io.Reader) *refusal {
+	buffer := s.buffers.Get().(*[bodyBuffer]byte)
+	defer s.buffers.Put(buffer)
+	_, err := io.CopyBuffer(to, from, buffer[:])
 	var tooLarge *http.MaxBytesError
 	var timeout net.Error
 	switch {
