@@ -109,6 +109,11 @@ func openWriter(path string) (*sqlite.Conn, error) {
 	}
 	err = sqlitex.ExecuteTransient(conn, "PRAGMA synchronous = FULL", nil)
 	if err == nil {
+		// 16 MiB: the last pages change with every commit, and each transfer to the
+		// database costs two more synchronisations.
+		err = sqlitex.ExecuteTransient(conn, "PRAGMA wal_autocheckpoint = 4096", nil)
+	}
+	if err == nil {
 		// Bounds what a spike leaves behind in the write-ahead log.
 		err = sqlitex.ExecuteTransient(conn, "PRAGMA journal_size_limit = 67108864", nil)
 	}
