@@ -87,7 +87,7 @@ func TestNoFreeConnectionIsNotSent(t *testing.T) {
 		v.write(reply(notFound(id)))
 		v.answers()
 	})
-	c := p.client(t, func(c *spine.Config) { c.MaxConnections, c.ConnectTimeout = 1, 200*time.Millisecond })
+	c := p.client(t, func(c *spine.Config) { c.MaxConnections, c.ConnectTimeout = 1, time.Second })
 	var first sync.WaitGroup
 	first.Go(func() { want(t, ask(t, c), noRecord) })
 	<-read
@@ -119,7 +119,7 @@ func TestConnectionOutlivesItsQuestion(t *testing.T) {
 	t.Parallel()
 	p := newPeer(t, (*visit).answers)
 	c := p.client(t, nil)
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	answer, _ := c.Ask(ctx, question(t), []string{newID()})
 	if answer.Outcome() != cpis.NoRecord {
