@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -41,6 +42,7 @@ type campaign struct {
 	asked   map[string]bool // query ids that reached the Spine
 	seen    int64           // sequence of the last query taken from the simulator
 
+	born                   bool // a run has served, so that there is a log
 	delivered, killedEarly int
 }
 
@@ -124,7 +126,9 @@ func (c *campaign) round(t *testing.T) error {
 	time.Sleep(time.Duration(1+c.random.IntN(150)) * time.Millisecond)
 	w.kill()
 	answers := clients.end()
-	if !w.served() {
+	if w.served() {
+		c.born = true
+	} else {
 		c.killedEarly++
 	}
 	err = c.check(answers)
@@ -140,6 +144,9 @@ func (c *campaign) check(answers []answer) error {
 	// Taken before the log is read: a request that the kernel still holds is
 	// counted in the next round, by when its intent must be there all the same.
 	queries := c.newQueries()
+	if !c.born {
+		return unborn(answers, queries)
+	}
 	err := c.ledger.read()
 	if err != nil {
 		return err
@@ -158,6 +165,15 @@ func (c *campaign) check(answers []answer) error {
 		}
 	}
 	return verify(c.program, c.stage.WardConfig())
+}
+
+// unborn checks that a program killed before it ever served, so perhaps before its
+// log was made, has neither told nor asked anything.
+func unborn(answers []answer, queries []spinesim.Query) error {
+	if len(answers)+len(queries) > 0 {
+		return fmt.Errorf("%d answers and %d queries without a log", len(answers), len(queries))
+	}
+	return nil
 }
 
 // newQueries lists the queries that the simulator received since the last call.
@@ -207,6 +223,65 @@ func (c *campaign) finish(t *testing.T) error {
 	if received.Duplicates > 0 || received.RequestsRead != int64(len(c.asked)) {
 		return fmt.Errorf("the Spine read %d requests, %d of them duplicates, and remembers %d queries",
 			received.RequestsRead, received.Duplicates, len(c.asked))
+	}
+	return nil
+}
+
+// TestKilledWhileTheLogIsMade kills the program at its first start ever, 1 to 60 ms
+// after it began. Whatever that leaves behind, the next start serves over it, and the
+// log verifies (WRD-AUD-06).
+func TestKilledWhileTheLogIsMade(t *testing.T) {
+	c := newCampaign(t)
+	for range max(1, rounds(t)/4) {
+		err := c.firstStart(t)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func (c *campaign) firstStart(t *testing.T) error {
+	err := c.forget()
+	if err != nil {
+		return err
+	}
+	first, err := start(t, c.program, c.stage.WardConfig())
+	if err != nil {
+		return err
+	}
+	after := time.Duration(1+c.random.IntN(60)) * time.Millisecond
+	time.Sleep(after)
+	first.kill()
+	second, err := start(t, c.program, c.stage.WardConfig())
+	if err != nil {
+		return err
+	}
+	err = second.waitServing()
+	if err != nil {
+		return fmt.Errorf("after a first start killed after %s: %w", after, err)
+	}
+	err = second.stop()
+	if err != nil {
+		return err
+	}
+	return verify(c.program, c.stage.WardConfig())
+}
+
+// forget removes the log of the stage.
+func (c *campaign) forget() error {
+	databases, err := filepath.Glob(filepath.Join(c.stage.Dir, "audit.db*"))
+	if err != nil {
+		return err
+	}
+	exported, err := filepath.Glob(filepath.Join(c.stage.Dir, "checkpoints", "*"))
+	if err != nil {
+		return err
+	}
+	for _, path := range append(databases, exported...) {
+		err := os.Remove(path)
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
