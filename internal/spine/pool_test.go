@@ -87,7 +87,9 @@ func TestNoFreeConnectionIsNotSent(t *testing.T) {
 		v.write(reply(notFound(id)))
 		v.answers()
 	})
-	c := p.client(t, func(c *spine.Config) { c.MaxConnections, c.ConnectTimeout, c.FirstByteTimeout = 1, 700*time.Millisecond, 4*time.Second })
+	c := p.client(t, func(c *spine.Config) {
+		c.MaxConnections, c.ConnectTimeout, c.FirstByteTimeout = 1, 700*time.Millisecond, 4*time.Second
+	})
 	var first sync.WaitGroup
 	first.Go(func() { want(t, ask(t, c), noRecord) })
 	<-read
