@@ -13,7 +13,8 @@ import (
 	"github.com/wardsmsp/ward/internal/stage"
 )
 
-// question is one question as the audit log and the simulator saw it.
+// check holds one question, as the audit log and the simulator saw it, against what
+// its client was told.
 func (w *ward) check(t *testing.T, r client.Result) (intent, outcome audit.Entry, queries []spinesim.Query) {
 	t.Helper()
 	s := readStory(t, w)

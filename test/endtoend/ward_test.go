@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"math"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -276,5 +275,3 @@ func onTheWire(raw []byte) string {
 	}
 	return map[string]string{"notified": "yes", "none": "no", "unknown": "maybe"}[string(found[1])]
 }
-
-func path(w *ward, name string) string { return filepath.Join(w.Dir, name) }
