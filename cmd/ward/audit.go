@@ -148,11 +148,7 @@ func auditKeygen(args []string, out, log io.Writer) error {
 	}
 	signer, verifier, err := audit.GenerateKey(*name, rand.Reader)
 	if err != nil {
-		return err
-	}
-	_, err = note.NewSigner(signer)
-	if err != nil {
-		return usageError("the name of a log may hold neither spaces nor plus signs")
+		return usageError(err.Error())
 	}
 	secret, public := filepath.Join(*folder, "audit-key"), filepath.Join(*folder, "audit-key.pub")
 	err = writeNew(secret, signer, 0o600)

@@ -68,7 +68,16 @@ func OpenCheckpoint(signed []byte, known note.Verifiers, origin string) (Checkpo
 // note.NewVerifier. The name, usually that of the log's origin, is part of both
 // and must have no space or plus sign.
 func GenerateKey(name string, rand io.Reader) (signerKey, verifierKey string, err error) {
-	return note.GenerateKey(rand, name)
+	signerKey, verifierKey, err = note.GenerateKey(rand, name)
+	if err != nil {
+		return "", "", err
+	}
+	// The library makes keys of names that it then does not read.
+	_, err = note.NewSigner(signerKey)
+	if err != nil {
+		return "", "", errors.New("audit: the name of a log may hold neither spaces nor plus signs")
+	}
+	return signerKey, verifierKey, nil
 }
 
 // own makes a verifier of a signer: Ed25519 always signs the same text the same

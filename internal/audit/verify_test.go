@@ -2,6 +2,7 @@ package audit_test
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -431,5 +432,15 @@ func execute(t *testing.T, path, query string) {
 	err = sqlitex.ExecuteScript(conn, query, nil)
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A key pair is made only of a name that reads back.
+func TestKeysAreMadeOfUsableNamesOnly(t *testing.T) {
+	for _, name := range []string{"", "two words", "a+b"} {
+		_, _, err := audit.GenerateKey(name, rand.Reader)
+		if err == nil {
+			t.Errorf("%q was taken for the name of a log", name)
+		}
 	}
 }

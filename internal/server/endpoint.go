@@ -216,8 +216,11 @@ func (s *Server) elapsed(x *exchange) float64 {
 	return float64(s.config.Now().Sub(x.received).Microseconds()) / 1000
 }
 
-// send writes a SOAP message and reports whether the connection took it.
+// send writes a SOAP message and reports whether a client that was still there had
+// it written to its connection. One that closes as soon as it has read everything
+// has had its answer.
 func (s *Server) send(x *exchange, status int, content []byte) bool {
+	present := x.r.Context().Err() == nil
 	header := x.w.Header()
 	header.Set("Content-Type", "text/xml; charset=utf-8")
 	header.Set("Content-Length", strconv.Itoa(len(content)))
@@ -233,7 +236,7 @@ func (s *Server) send(x *exchange, status int, content []byte) bool {
 		return false
 	}
 	err = control.Flush()
-	return err == nil && x.r.Context().Err() == nil
+	return err == nil && present
 }
 
 // recordUndelivered notes that a recorded answer did not reach its client, as far
