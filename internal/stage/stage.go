@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -69,7 +70,7 @@ func Set(o Options) (*Stage, error) {
 		o.SpineTLS = "1.2"
 	}
 	s := &Stage{Dir: o.Dir, Authority: authority}
-	s.Address, err = freeAddress(o.Address)
+	s.Address, err = resolve(o.Address)
 	if err != nil {
 		return nil, err
 	}
@@ -85,17 +86,31 @@ func Set(o Options) (*Stage, error) {
 	return s, errors.Join(s.makeAuditKey(), s.writeFiles(o))
 }
 
-// freeAddress replaces an absent address by a free port on loopback.
-func freeAddress(address string) (string, error) {
+// FreeAddress finds a port on loopback where nobody listens. It looks below the
+// ports that outgoing connections are given, which could take one between its being
+// found and its being used.
+func FreeAddress() (string, error) {
+	var err error
+	for range 100 {
+		var listener net.Listener
+		listener, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+mathrand.IntN(12_000)))
+		if err == nil {
+			return listener.Addr().String(), listener.Close()
+		}
+	}
+	return "", err
+}
+
+// resolve gives an address with port 0 a real one, and checks that it is free.
+func resolve(address string) (string, error) {
 	if address == "" {
-		address = "127.0.0.1:0"
+		return FreeAddress()
 	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return "", err
 	}
-	defer listener.Close()
-	return listener.Addr().String(), nil
+	return listener.Addr().String(), listener.Close()
 }
 
 func (s *Stage) issue() error {

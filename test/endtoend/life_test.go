@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"os/exec"
 	"strings"
@@ -208,12 +207,10 @@ func TestClientGoesAwayBeforeTheQuestion(t *testing.T) {
 // WRD-OPS-08: health says what is wrong and sends no question to the Spine.
 func TestHealth(t *testing.T) {
 	t.Parallel()
-	port, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := stage.FreeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := port.Addr().String()
-	port.Close()
 	w := start(t, stage.Options{Ward: "[operations]\naddress = \"" + address + "\"\n"})
 	get := func(path string) (int, map[string]any) {
 		response, err := http.Get("http://" + address + path)
@@ -265,12 +262,10 @@ func TestHealth(t *testing.T) {
 // is alive, degraded, and answers that nothing was sent.
 func TestHealthWithoutTheSpine(t *testing.T) {
 	t.Parallel()
-	port, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := stage.FreeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := port.Addr().String()
-	port.Close()
 	w := start(t, stage.Options{Ward: "[operations]\naddress = \"" + address + "\"\n"})
 	w.Simulator.Close(t.Context())
 	response, err := http.Get("http://" + address + "/readyz")
