@@ -7,11 +7,13 @@
 GO          ?= go
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 10m
+# Questions for different children that are asked over 64 connections at a time.
+INTERLEAVED ?= 20000
 # A folder with the official schemas and samples, which are not ours to ship. With
 # it the tests also compare Ward with them; continuous integration must have it.
 WARD_REFERENCE ?= $(wildcard $(CURDIR)/../shared)
 comma := ,
-TAGS = oracle,zeep$(if $(WARD_REFERENCE),$(comma)reference,)
+TAGS = oracle,zeep,bench$(if $(WARD_REFERENCE),$(comma)reference,)
 export WARD_REFERENCE
 
 .PHONY: test demo bench lint fuzz tools fast race long fuzz-short reference
@@ -39,7 +41,7 @@ race:
 
 # Oracles, reference data, an independent client, crashes and many questions.
 long:
-	WARD_INTERLEAVED=100000 $(GO) test -tags $(TAGS) -count=1 ./...
+	WARD_INTERLEAVED=$(INTERLEAVED) $(GO) test -tags $(TAGS) -count=1 -p 1 -timeout 15m ./...
 	$(GO) run ./cmd/demo -once > /dev/null
 
 fuzz:

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -16,6 +15,8 @@ import (
 	"sync"
 	"text/template"
 	"time"
+
+	"github.com/wardsmsp/ward/internal/stage"
 )
 
 // The proxies do what Ward does on both legs and nothing between: mutual TLS in,
@@ -24,7 +25,7 @@ import (
 
 // startReverseProxy runs this program again, as the proxy.
 func (s *scene) startReverseProxy(ctx context.Context) (string, *process, error) {
-	address, err := freeAddress()
+	address, err := stage.FreeAddress()
 	if err != nil {
 		return "", nil, err
 	}
@@ -37,15 +38,6 @@ func (s *scene) startReverseProxy(ctx context.Context) (string, *process, error)
 		return "", nil, err
 	}
 	return address, p, p.ready(ctx, address)
-}
-
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer listener.Close()
-	return listener.Addr().String(), nil
 }
 
 // serveReverseProxy is the other role of this program. Its arguments are the
@@ -182,7 +174,7 @@ http {
 `
 
 func (s *scene) startNginx(ctx context.Context) (string, *process, error) {
-	address, err := freeAddress()
+	address, err := stage.FreeAddress()
 	if err != nil {
 		return "", nil, err
 	}
