@@ -3,26 +3,10 @@
 package main
 
 import (
-	"context"
-	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
 )
-
-// TestMain lets the test binary take the proxy's role, as the program does.
-func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == roleReverseProxy {
-		err := serveReverseProxy(context.Background(), os.Args[2:])
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
-	os.Exit(m.Run())
-}
 
 // The harness runs, and its report holds a figure for everything that it
 // measured. The figures themselves are not judged here: a busy machine is no

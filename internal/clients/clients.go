@@ -99,6 +99,9 @@ func (c *Client) refusesSystem(s cpis.System) string {
 }
 
 func (c *Client) refusesPerson(p cpis.Person, identities []cpis.AuditIdentity) string {
+	if c.Method == Unattended {
+		return "a client without users asked as a person"
+	}
 	if c.Method == Smartcard && p.RoleProfile() == "" {
 		return "a smartcard user without a role profile"
 	}

@@ -88,6 +88,7 @@ func TestWhoMayAsk(t *testing.T) {
 		"nobody responsible":                     {clients.Attended, system(func(s *cpis.System) { s.Authorities = nil }), named, false},
 		"neither person nor system":              {clients.Attended, nil, named, false},
 		"unattended, organisation only":          {clients.Unattended, system(nil), identities(toolkit, ours), true},
+		"unattended, person":                     {clients.Unattended, person(user, profile), card, false},
 		"unattended, system identity":            {clients.Unattended, system(nil), identities(toolkit, ours+":triage"), true},
 		"smartcard":                              {clients.Smartcard, person(user, profile), card, true},
 		"smartcard as a system":                  {clients.Smartcard, system(nil), card, false},

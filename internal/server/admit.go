@@ -42,23 +42,23 @@ func (s *Server) admit(x *exchange) *refusal {
 	}
 	x.client = client
 	switch {
+	case s.draining.Load():
+		return busy("draining")
+	case !client.Allow():
+		return busy("over the client's rate")
+	case !s.all.Allow():
+		return busy("over the rate of all clients")
 	case x.r.URL.Path != Path:
 		return &refusal{status: http.StatusNotFound, reason: "no such path"}
 	case x.r.Method != http.MethodPost:
 		x.w.Header().Set("Allow", http.MethodPost)
 		return &refusal{status: http.StatusMethodNotAllowed, reason: "the method is not POST"}
-	case s.draining.Load():
-		return busy("draining")
 	case x.r.ContentLength > int64(s.config.Limits.Body):
 		return &refusal{status: http.StatusRequestEntityTooLarge, reason: "the body is too large"}
 	case x.r.Header.Get("Content-Encoding") != "":
 		return &refusal{status: http.StatusUnsupportedMediaType, reason: "the body is encoded"}
 	case !isXML(x.r.Header.Get("Content-Type")):
 		return &refusal{status: http.StatusUnsupportedMediaType, reason: "the media type is not XML"}
-	case !client.Allow():
-		return busy("over the client's rate")
-	case !s.all.Allow():
-		return busy("over the rate of all clients")
 	default:
 		return nil
 	}
