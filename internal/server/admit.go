@@ -171,7 +171,7 @@ func (s *Server) readBody(x *exchange) (string, *refusal) {
 	}
 	var body strings.Builder
 	body.Grow(int(max(x.r.ContentLength, 0)))
-	reason := s.copyBody(&body, http.MaxBytesReader(x.w, x.r.Body, int64(s.config.Limits.Body)))
+	reason := copyBody(&body, http.MaxBytesReader(x.w, x.r.Body, int64(s.config.Limits.Body)))
 	if reason != nil {
 		return "", reason
 	}

@@ -73,12 +73,11 @@ func (s *Server) recoverFrom(x *exchange) {
 	s.tell(x, *x.asked, cpis.Failed(cpis.InternalAfterSent, "the provider failed after asking"))
 }
 
-// copyBody copies with a buffer that is kept for the next request: io.Copy would
-// make a large one each time.
-func (s *Server) copyBody(to io.Writer, from io.Reader) *refusal {
-	buffer := s.buffers.Get().(*[bodyBuffer]byte)
-	defer s.buffers.Put(buffer)
-	_, err := io.CopyBuffer(to, from, buffer[:])
+// copyBody copies in small pieces: io.Copy would make a large buffer for each
+// request, and one that is kept would hold one client's message while another's is
+// read (H-16).
+func copyBody(to io.Writer, from io.Reader) *refusal {
+	_, err := io.CopyBuffer(to, from, make([]byte, 4<<10))
 	var tooLarge *http.MaxBytesError
 	var timeout net.Error
 	switch {

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -63,12 +62,8 @@ type Server struct {
 	strangers *rate.Limiter // audit entries about certificates that nobody registered
 	throttled *rate.Limiter // audit entries about requests turned away for load
 	underWay  chan struct{}
-	buffers   sync.Pool // of *[bodyBuffer]byte
 	draining  atomic.Bool
 }
-
-// bodyBuffer is what a body is read in pieces of.
-const bodyBuffer = 8 << 10
 
 // New returns a Server.
 func New(config Config) *Server {
@@ -78,7 +73,6 @@ func New(config Config) *Server {
 		strangers: rate.NewLimiter(1, 10),
 		throttled: rate.NewLimiter(1, 10),
 		underWay:  make(chan struct{}, config.Limits.Questions),
-		buffers:   sync.Pool{New: func() any { return new([bodyBuffer]byte) }},
 	}
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(true)

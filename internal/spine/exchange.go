@@ -89,9 +89,7 @@ func (p *pool) read(c *conn) (received, bool, error) {
 	if response.ContentLength > 0 {
 		text.Grow(int(min(response.ContentLength, int64(p.config.MaxReply))))
 	}
-	buffer := p.buffers.Get().(*[bodyBuffer]byte)
-	defer p.buffers.Put(buffer)
-	n, err := io.CopyBuffer(&text, io.LimitReader(response.Body, int64(p.config.MaxReply)+1), buffer[:])
+	n, err := io.CopyBuffer(&text, io.LimitReader(response.Body, int64(p.config.MaxReply)+1), make([]byte, 8<<10))
 	if err != nil {
 		return received{}, false, failed("the response body was cut off", true, err)
 	}

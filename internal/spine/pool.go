@@ -14,23 +14,18 @@ import (
 
 // pool keeps a bounded number of connections, one question on each at a time.
 type pool struct {
-	config  Config
-	slots   chan struct{}
-	buffers sync.Pool // of *[bodyBuffer]byte, kept because io.Copy makes a large one each time
+	config Config
+	slots  chan struct{}
 
 	mu     sync.Mutex
 	idle   []*conn // the newest last
 	closed bool
 }
 
-// bodyBuffer is what a reply is read in pieces of.
-const bodyBuffer = 16 << 10
-
 func newPool(config Config) *pool {
 	return &pool{
-		config:  config,
-		slots:   make(chan struct{}, config.MaxConnections),
-		buffers: sync.Pool{New: func() any { return new([bodyBuffer]byte) }},
+		config: config,
+		slots:  make(chan struct{}, config.MaxConnections),
 	}
 }
 
