@@ -129,7 +129,7 @@ type State uint8
 const (
 	// ResultNotKnown is the zero value: sent, or possibly sent, without a result.
 	ResultNotKnown State = iota
-	// NotChecked: nothing was asked.
+	// NotChecked: nothing was asked, or the Spine refused who asked.
 	NotChecked
 	CurrentPlanFound
 	UnbornPlanFound

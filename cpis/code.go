@@ -59,6 +59,10 @@ func NewCodes(changes map[string]string) (Codes, error) {
 		if code.Display() == "" || code == CodeSuccess || code == CodeNoRecord || code == CodeLocalStore {
 			return Codes{}, fmt.Errorf("%q cannot be told by the code %q", name, code)
 		}
+		// These two say that nothing was sent, and that it may be asked again.
+		if outcome.Notified() != NotifiedNo && (code == CodeInputInvalid || code == CodeNotConnected) {
+			return Codes{}, fmt.Errorf("%q may have been sent, which %q denies", name, code)
+		}
 		codes.changed[outcome] = code
 	}
 	return codes, nil

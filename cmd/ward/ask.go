@@ -60,11 +60,12 @@ func ask(ctx context.Context, args []string, out, log io.Writer) (int, error) {
 		_, err = out.Write(message.Content)
 		return exitDone, err
 	}
-	result := asker.Send(ctx, message)
+	// Before asking: nothing may stand between an answer and its reader.
 	uk, err := time.LoadLocation("Europe/London")
 	if err != nil {
 		return exitFailed, err
 	}
+	result := asker.Send(ctx, message)
 	return show(result, settings, uk, *asJSON, *raw, out, log)
 }
 

@@ -32,7 +32,7 @@ const (
 	exitDone       = 0 // an answer: a record was found, or none is held
 	exitFailed     = 1
 	exitUsage      = 2
-	exitNotChecked = 3 // nothing was asked
+	exitNotChecked = 3 // nothing was asked, or the Spine refused who asked
 	exitNotKnown   = 4 // asked, or possibly asked, without a usable answer
 )
 

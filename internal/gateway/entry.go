@@ -30,13 +30,16 @@ func (g *Gateway) entry(q Question, kind audit.Kind, answer cpis.Answer) audit.E
 		e.AuditIdentities = append(e.AuditIdentities, audit.Identity{Type: identity.Type, URI: identity.URI})
 	}
 	if kind == audit.Intent {
-		e.Reason = g.remarks(q)
+		e.Reason = strings.Join(g.remarks(q), "; ")
 		return e
 	}
 	e.Outcome = answer.Outcome().String()
 	e.Code = string(g.config.Codes.Of(answer.Outcome()))
 	e.Notified = answer.Notified().String()
 	e.Reason = answer.Reason()
+	if kind == audit.Refused {
+		e.Reason = strings.Join(append([]string{e.Reason}, g.remarks(q)...), "; ")
+	}
 	findings, ok := answer.Findings()
 	if ok {
 		e.Records, e.Accesses = len(findings.Records), len(findings.Accesses)
@@ -46,7 +49,7 @@ func (g *Gateway) entry(q Question, kind audit.Kind, answer cpis.Answer) audit.E
 
 // remarks are what the log should hold of a question that is let through all the
 // same.
-func (g *Gateway) remarks(q Question) string {
+func (g *Gateway) remarks(q Question) []string {
 	var remarks []string
 	if g.config.Numbers.Judge(q.Query.Number) == cpis.NumberDoubted {
 		remarks = append(remarks, "the NHS number's check digit is wrong")
@@ -54,7 +57,7 @@ func (g *Gateway) remarks(q Question) string {
 	if q.Signed {
 		remarks = append(remarks, "the message has a signature, which was not relied on")
 	}
-	return strings.Join(remarks, "; ")
+	return remarks
 }
 
 func auditAuthor(author cpis.Author) *audit.Author {

@@ -96,6 +96,7 @@ func (g *Gateway) Ask(ctx context.Context, q Question) (cpis.Answer, error) {
 	intent.SpineMessageIDs = ids
 	_, err := g.log.Append(ctx, intent)
 	if err != nil {
+		g.recordNothingAsked(ctx, q)
 		return cpis.Answer{}, errors.Join(ErrNotRecorded, err)
 	}
 
@@ -107,6 +108,16 @@ func (g *Gateway) Ask(ctx context.Context, q Question) (cpis.Answer, error) {
 		return answer.Withheld("the outcome could not be recorded"), nil
 	}
 	return answer, nil
+}
+
+// recordNothingAsked closes an intent that may be in the log although recording it
+// failed, so that a restart does not take it for a question that was asked. The
+// client is told that nothing was asked whether this succeeds or not.
+func (g *Gateway) recordNothingAsked(ctx context.Context, q Question) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.config.RecordReserve)
+	defer cancel()
+	failed := cpis.Failed(cpis.AuditFailedBefore, "the intent may not have been recorded; nothing was asked")
+	_, _ = g.log.Append(ctx, g.entry(q, audit.Outcome, failed))
 }
 
 // ask keeps a failure of Ward's own from leaving a question without an outcome

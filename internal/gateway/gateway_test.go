@@ -172,14 +172,19 @@ func TestOutcomeIsRecordedBeforeItIsTold(t *testing.T) {
 	})
 }
 
-// WRD-AUD-04: what cannot be recorded is not asked.
+// WRD-AUD-04: what cannot be recorded is not asked. An intent that may be in the log
+// all the same is closed, so that no restart takes it for a question that was asked.
 func TestNothingIsAskedWithoutAnIntent(t *testing.T) {
 	j := &journal{answer: noRecord(), used: 1, logFails: audit.Intent}
 	answer, err := gate(j).Ask(t.Context(), question(t, child))
 	if !errors.Is(err, gateway.ErrNotRecorded) || !errors.Is(err, errDisk) || answer.Outcome() != cpis.OutcomeUnknown {
 		t.Errorf("%s, %v", answer.Outcome(), err)
 	}
-	steps(t, j, "intent lost")
+	steps(t, j, "intent lost", "outcome")
+	closing := j.entries[len(j.entries)-1]
+	if closing.Outcome != "audit_failed_before" || closing.Notified != "no" {
+		t.Errorf("closed as %s, notified %s", closing.Outcome, closing.Notified)
+	}
 }
 
 // WRD-AUD-05: what cannot be recorded is not told, but what is known of the

@@ -26,8 +26,8 @@ type rule struct {
 // payload (N34): one line for each rule.
 var rules = [...]rule{
 	{"N1", VersionMismatch, InvalidMessage, "The envelope namespace is not SOAP 1.1.", isSOAP11},
-	{"N30", Client, InvalidMessage, "The SOAP Body does not hold exactly one DistributionEnvelope.", hasOneEnvelope},
 	{"N2", MustUnderstand, InvalidMessage, "A header block marked mustUnderstand is not supported.", isUnderstood},
+	{"N30", Client, InvalidMessage, "The SOAP Body does not hold exactly one DistributionEnvelope.", hasOneEnvelope},
 	{"N3", Client, InvalidMessage, "A manifest item has no payload with its id.", manifestMatches},
 	{"N4", Client, InvalidMessage, "The manifest count is not the number of manifest items.", manifestCounts},
 	{"N5", Client, InvalidMessage, "The payloads count is not the number of payloads.", payloadsCount},

@@ -67,16 +67,17 @@ func (p *Provider) start(ctx context.Context, build string) error {
 		return err
 	}
 	p.server = server.New(p.serverConfig(gate))
+	err = p.startOperations()
+	if err != nil {
+		return err
+	}
+	// Last, since from here on questions are asked.
 	go func() {
 		err := p.server.Serve(p.listener)
 		if err != nil {
 			p.failed <- err
 		}
 	}()
-	err = p.startOperations()
-	if err != nil {
-		return err
-	}
 	p.logger.Info("serving", "event", "provider.started", "address", p.listener.Addr().String(),
 		"environment", p.settings.Environment, "build", build)
 	return nil

@@ -27,10 +27,10 @@ type exchange struct {
 
 // refusal is an HTTP answer without a body of SOAP: nothing was asked.
 type refusal struct {
-	status  int
-	reason  string // fixed, for the log
-	text    string // body, if any
-	outcome cpis.Outcome
+	status int
+	reason string // fixed, for the log
+	text   string // body, if any
+	load   bool   // turned away for load
 }
 
 // admit decides, before a byte of the body is read, whether it will be: who is
@@ -92,10 +92,10 @@ func isXML(contentType string) bool {
 
 func busy(reason string) *refusal {
 	return &refusal{
-		status:  http.StatusServiceUnavailable,
-		reason:  reason,
-		text:    "The service is busy. Nothing was asked of CP-IS. The request may be sent again with a new message id.\n",
-		outcome: cpis.Overloaded,
+		status: http.StatusServiceUnavailable,
+		reason: reason,
+		text:   "The service is busy. Nothing was asked of CP-IS. The request may be sent again with a new message id.\n",
+		load:   true,
 	}
 }
 
@@ -124,11 +124,14 @@ func (s *Server) refuse(x *exchange, r *refusal) {
 // otherwise fill the log at will. Nothing was disclosed, so that a log that cannot
 // be written does not change the answer.
 func (s *Server) recordRefusal(x *exchange, r *refusal) {
-	if x.client == nil && !s.strangers.Allow() || r.outcome == cpis.Overloaded && !s.throttled.Allow() {
+	if x.client == nil && !s.strangers.Allow() || r.load && !s.throttled.Allow() {
 		return
 	}
 	e := s.refused(x)
 	e.Reason = r.reason
+	if r.load {
+		e.Outcome = cpis.Overloaded.String()
+	}
 	e.Code = "HTTP " + strconv.Itoa(r.status)
 	s.record(x, e)
 }

@@ -60,10 +60,11 @@ func (s *Server) enter(client *clients.Client) (leave func(), ok bool) {
 // question may have been sent, no fault is used: it would say that nothing was
 // asked (WRD-VAL-18).
 func (s *Server) recoverFrom(x *exchange) {
-	cause := recover()
-	if cause == nil {
+	if recover() == nil {
 		return
 	}
+	// net/http would log what a second failure says, which may quote data.
+	defer func() { _ = recover() }()
 	// The stack names code, not data; the cause may quote data and is left out.
 	s.config.Logger.Error("the provider failed", "event", "panic", "correlation", x.correlation, "stack", string(debug.Stack()))
 	if x.asked == nil {
@@ -94,8 +95,9 @@ func copyBody(to io.Writer, from io.Reader) *refusal {
 
 func (s *Server) answer(x *exchange, body string) {
 	request, err := itk.ReadRequest(body, s.config.Limits.Body, x.r.Header.Get("SOAPAction"), s.expect(x.client))
-	var fault *itk.Fault
-	if errors.As(err, &fault) {
+	if err != nil {
+		fault := itk.Internal()
+		errors.As(err, &fault)
 		s.refuseMessage(x, request, fault)
 		return
 	}
@@ -153,6 +155,9 @@ func (s *Server) refuseMessage(x *exchange, request itk.Request, fault *itk.Faul
 	e.TrackingID = request.TrackingID
 	e.Code = strconv.Itoa(fault.ErrorCode)
 	e.Reason = fault.Rule
+	if request.Signed {
+		e.Reason += "; the message has a signature, which was not relied on"
+	}
 	err := s.record(x, e)
 	if err != nil {
 		fault = itk.Unavailable()
@@ -198,8 +203,13 @@ func (s *Server) tell(x *exchange, q gateway.Question, answer cpis.Answer) {
 		content, err = itk.WriteResponse(response)
 	}
 	if err != nil {
-		s.refuse(x, &refusal{status: http.StatusInternalServerError, reason: "a failure could not be written", outcome: cpis.InternalAfterSent})
+		// Every part of this answer is our own, so that it cannot come to this.
+		s.recordUndelivered(x, q, answer, "the failure could not be written")
+		s.hangUp(x)
 		return
+	}
+	if answer.Outcome() == cpis.AuditFailedAfter {
+		s.recordUndelivered(x, q, answer, "withheld: the outcome could not be recorded")
 	}
 	delivered := s.send(x, http.StatusOK, content)
 	if !delivered {
@@ -236,6 +246,15 @@ func (s *Server) send(x *exchange, status int, content []byte) bool {
 	}
 	err = control.Flush()
 	return err == nil && present
+}
+
+// hangUp closes the connection without an answer: to the client the outcome is not
+// known, which is true.
+func (s *Server) hangUp(x *exchange) {
+	connection, _, err := http.NewResponseController(x.w).Hijack()
+	if err == nil {
+		connection.Close()
+	}
 }
 
 // recordUndelivered notes that a recorded answer did not reach its client, as far

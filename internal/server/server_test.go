@@ -268,7 +268,7 @@ func TestIntentCannotBeRecorded(t *testing.T) {
 	r := newRig(t)
 	r.book.fails = audit.Intent
 	told(t, r.ask(t), cpis.AuditFailedBefore, cpis.NotifiedNo, ">2100</")
-	r.asked(t, 0)
+	r.asked(t, 0, audit.Outcome)
 }
 
 // WRD-AUD-05: no data without a record, and no claim that nobody was notified.
@@ -281,7 +281,7 @@ func TestOutcomeCannotBeRecorded(t *testing.T) {
 	if !strings.Contains(string(got.Raw), `value="notified"`) {
 		t.Error("what is known of the notification was not told")
 	}
-	r.asked(t, 1, audit.Intent)
+	r.asked(t, 1, audit.Intent, audit.Undelivered)
 }
 
 // A refusal that cannot be recorded is answered as a log that cannot be written.

@@ -26,6 +26,7 @@ type received struct {
 type exchangeError struct {
 	stage string
 	sent  bool
+	full  bool // no connection was free, so that trying again would only add to that
 	cause error
 }
 
@@ -46,27 +47,29 @@ func (p *pool) exchange(ctx context.Context, request []byte) (received, error) {
 
 func (p *pool) converse(ctx context.Context, c *conn, request []byte) (received, bool, error) {
 	end, _ := ctx.Deadline()
+	limit, which := earlier(end, p.config.WriteTimeout)
 	before := c.raw.written
-	err := c.tls.SetDeadline(earlier(end, p.config.WriteTimeout))
+	err := c.tls.SetDeadline(limit)
 	if err == nil {
 		_, err = c.tls.Write(request)
 	}
 	if err != nil {
 		// Even a part of an encrypted record counts as sent. That may say "maybe
 		// notified" where nobody was; the reverse would be worse.
-		return received{}, false, failed("the request could not be written", c.raw.written > before, err)
+		return received{}, false, failed("the request could not be written", which, c.raw.written > before, err)
 	}
-	err = c.tls.SetReadDeadline(earlier(end, p.config.FirstByteTimeout))
+	limit, which = earlier(end, p.config.FirstByteTimeout)
+	err = c.tls.SetReadDeadline(limit)
 	if err == nil {
 		c.limit.n, c.limit.err = int64(p.config.MaxReply)+maxResponseHeader, nil
 		_, err = c.reader.Peek(1)
 	}
 	if err != nil {
-		return received{}, false, failed("no response came", true, err)
+		return received{}, false, failed("no response came", which, true, err)
 	}
 	err = c.tls.SetReadDeadline(end)
 	if err != nil {
-		return received{}, false, failed("the response could not be read", true, err)
+		return received{}, false, failed("the response could not be read", budget, true, err)
 	}
 	return p.read(c)
 }
@@ -78,12 +81,12 @@ func (p *pool) read(c *conn) (received, bool, error) {
 	response, err := http.ReadResponse(c.reader, postRequest)
 	for informational := 0; err == nil && response.StatusCode < 200; informational++ {
 		if informational == 5 || response.StatusCode == http.StatusSwitchingProtocols {
-			return received{}, false, failed("the response is not one to a question", true, nil)
+			return received{}, false, failed("the response is not one to a question", budget, true, nil)
 		}
 		response, err = http.ReadResponse(c.reader, postRequest)
 	}
 	if err != nil {
-		return received{}, false, failed("the response header could not be read", true, errors.Join(err, c.limit.err))
+		return received{}, false, failed("the response header did not come whole", budget, true, errors.Join(err, c.limit.err))
 	}
 	var text strings.Builder
 	if response.ContentLength > 0 {
@@ -91,7 +94,7 @@ func (p *pool) read(c *conn) (received, bool, error) {
 	}
 	n, err := io.CopyBuffer(&text, io.LimitReader(response.Body, int64(p.config.MaxReply)+1), make([]byte, 8<<10))
 	if err != nil {
-		return received{}, false, failed("the response body was cut off", true, err)
+		return received{}, false, failed("the response body did not come whole", budget, true, err)
 	}
 	r := received{status: response.StatusCode, mediaType: response.Header.Get("Content-Type"), body: text.String()}
 	if n > int64(p.config.MaxReply) {
@@ -105,21 +108,29 @@ func (p *pool) read(c *conn) (received, bool, error) {
 // postRequest tells http.ReadResponse what was asked: a response to it has a body.
 var postRequest = &http.Request{Method: http.MethodPost}
 
-func failed(stage string, sent bool, cause error) *exchangeError {
+// What ended a step whose time ran out: a limit of its own, or the budget of the
+// whole question.
+const (
+	ownLimit = " in time"
+	budget   = " within the budget of the request"
+)
+
+func failed(stage, which string, sent bool, cause error) *exchangeError {
 	var timeout net.Error
 	if errors.As(cause, &timeout) && timeout.Timeout() {
-		stage += " in time"
+		stage += which
 	}
 	return &exchangeError{stage: stage, sent: sent, cause: cause}
 }
 
-// earlier is the end, or limit from now if that is sooner. A zero end is none.
-func earlier(end time.Time, limit time.Duration) time.Time {
+// earlier is the end, or limit from now if that is sooner, and which it is. A zero
+// end is none.
+func earlier(end time.Time, limit time.Duration) (time.Time, string) {
 	soon := time.Now().Add(limit)
 	if end.IsZero() || soon.Before(end) {
-		return soon
+		return soon, ownLimit
 	}
-	return end
+	return end, budget
 }
 
 // conn is one connection after its TLS handshake.

@@ -94,8 +94,14 @@ func (c *Client) judge(r received, q cpis.Query, id string) cpis.Answer {
 	if err != nil {
 		return unusual(usual, reason, "the reply is not a SOAP envelope")
 	}
+	if relatesElsewhere(envelope, id) {
+		return cpis.Failed(cpis.ResponseInvalid, "the reply relates to another message")
+	}
 	fault, faults := soap.Child(envelope.Body, soap.Namespace, "Fault")
-	if faults > 0 {
+	if faults > 1 || faults == 1 && hl7.FindReply(envelope.Body).Exists() {
+		return cpis.Failed(cpis.ResponseInvalid, "the reply contradicts itself")
+	}
+	if faults == 1 {
 		return judgeFault(fault)
 	}
 	if !usual {
@@ -116,14 +122,18 @@ func isXML(contentType string) bool {
 	return err == nil && (mediaType == "text/xml" || mediaType == "application/xml" || mediaType == "application/soap+xml")
 }
 
-// judgeReply reads the reply interaction and refuses one that relates to another
-// message (WRD-SPN-08).
-func (c *Client) judgeReply(envelope soap.Envelope, q cpis.Query, id string) cpis.Answer {
+// relatesElsewhere reports whether a reply says that it answers another message
+// than id (WRD-SPN-08). It may say nothing, but what it says must be whole.
+func relatesElsewhere(envelope soap.Envelope, id string) bool {
 	relates, n := soap.Child(envelope.Header, soap.Addressing2004, "RelatesTo")
-	text, _ := soap.Text(relates)
-	if n > 1 || text != "" && !strings.EqualFold(text, "uuid:"+id) {
-		return cpis.Failed(cpis.ResponseInvalid, "the reply relates to another message")
-	}
+	text, form := relates.Text()
+	text = strings.TrimSpace(text)
+	return n > 1 || form != 0 || text != "" && !strings.EqualFold(text, "uuid:"+id)
+}
+
+// judgeReply reads the reply interaction and refuses one that refers to another
+// message.
+func (c *Client) judgeReply(envelope soap.Envelope, q cpis.Query, id string) cpis.Answer {
 	found := hl7.FindReply(envelope.Body)
 	if !found.Exists() {
 		return cpis.Failed(cpis.ResponseInvalid, "the reply is of a kind that is not known")

@@ -135,16 +135,16 @@ func TestFailureAfterTheQuestionIsNeverRepeated(t *testing.T) {
 			change: func(c *spine.Config) { c.FirstByteTimeout = 50 * time.Millisecond },
 			reason: "no response came in time",
 		},
-		"half a status line":    {then: func(v *visit) { v.write("HTTP/1.1 2") }, reason: "the response header could not be read"},
-		"not HTTP":              {then: func(v *visit) { v.write("SSH-2.0-OpenSSH\r\n\r\n") }, reason: "the response header could not be read"},
-		"half a header":         {then: func(v *visit) { v.write("HTTP/1.1 200 OK\r\nContent-") }, reason: "the response header could not be read"},
-		"half a body":           {then: func(v *visit) { v.write(head, "<a>"); v.tls.Close() }, reason: "the response body was cut off"},
-		"half a body and reset": {then: func(v *visit) { v.write(head, "<a>"); v.raw.SetLinger(0) }, reason: "the response body was cut off"},
+		"half a status line":    {then: func(v *visit) { v.write("HTTP/1.1 2") }, reason: "the response header did not come whole"},
+		"not HTTP":              {then: func(v *visit) { v.write("SSH-2.0-OpenSSH\r\n\r\n") }, reason: "the response header did not come whole"},
+		"half a header":         {then: func(v *visit) { v.write("HTTP/1.1 200 OK\r\nContent-") }, reason: "the response header did not come whole"},
+		"half a body":           {then: func(v *visit) { v.write(head, "<a>"); v.tls.Close() }, reason: "the response body did not come whole"},
+		"half a body and reset": {then: func(v *visit) { v.write(head, "<a>"); v.raw.SetLinger(0) }, reason: "the response body did not come whole"},
 		"half a chunk": {
 			then: func(v *visit) {
 				v.write("HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n<a>")
 			},
-			reason: "the response body was cut off",
+			reason: "the response body did not come whole",
 		},
 		"switched protocols": {
 			then: func(v *visit) {
@@ -211,15 +211,15 @@ func TestRepliesAreBounded(t *testing.T) {
 	}{
 		"endless header": {
 			begin: "HTTP/1.1 200 OK\r\n", again: "X-Filler: 0123456789012345678901234567890123456789\r\n",
-			want: asked{cpis.SentNoAnswer, cpis.NotifiedMaybe, "the response header could not be read", 1},
+			want: asked{cpis.SentNoAnswer, cpis.NotifiedMaybe, "the response header did not come whole", 1},
 		},
 		"endless header line": {
 			begin: "HTTP/1.1 200 OK\r\nX: ", again: "0123456789012345678901234567890123456789",
-			want: asked{cpis.SentNoAnswer, cpis.NotifiedMaybe, "the response header could not be read", 1},
+			want: asked{cpis.SentNoAnswer, cpis.NotifiedMaybe, "the response header did not come whole", 1},
 		},
 		"endless informational header": {
 			begin: "HTTP/1.1 103 Early Hints\r\n", again: "Link: </0123456789012345678901234567890123456789>\r\n",
-			want: asked{cpis.SentNoAnswer, cpis.NotifiedMaybe, "the response header could not be read", 1},
+			want: asked{cpis.SentNoAnswer, cpis.NotifiedMaybe, "the response header did not come whole", 1},
 		},
 		"endless body": {
 			begin: "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n\r\n", again: "<a>0123456789012345678901234567890123456789</a>",
@@ -235,11 +235,11 @@ func TestRepliesAreBounded(t *testing.T) {
 		},
 		"body drop by drop": {
 			begin: "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: 4000\r\n\r\n", again: "<", every: 20 * time.Millisecond, within: time.Second,
-			want: asked{cpis.SentNoAnswer, cpis.NotifiedMaybe, "the response body was cut off in time", 1},
+			want: asked{cpis.SentNoAnswer, cpis.NotifiedMaybe, "the response body did not come whole within the budget of the request", 1},
 		},
 		"header drop by drop": {
 			begin: "HTTP/1.1 200 OK\r\n", again: "X", every: 20 * time.Millisecond, within: time.Second,
-			want: asked{cpis.SentNoAnswer, cpis.NotifiedMaybe, "the response header could not be read in time", 1},
+			want: asked{cpis.SentNoAnswer, cpis.NotifiedMaybe, "the response header did not come whole within the budget of the request", 1},
 		},
 	}
 	for name, c := range cases {

@@ -37,9 +37,9 @@ func (p *pool) acquire(ctx context.Context) (*conn, error) {
 	select {
 	case p.slots <- struct{}{}:
 	case <-wait.C:
-		return nil, failed("no connection to the Spine was free in time", false, nil)
+		return nil, &exchangeError{stage: "no connection to the Spine was free in time", full: true}
 	case <-ctx.Done():
-		return nil, failed("no time was left for a connection to the Spine", false, ctx.Err())
+		return nil, &exchangeError{stage: "no time was left for a connection to the Spine", full: true, cause: ctx.Err()}
 	}
 	for c := p.takeIdle(); c != nil; c = p.takeIdle() {
 		if time.Since(c.idle) < p.config.IdleTimeout && c.isQuiet() {
@@ -50,7 +50,7 @@ func (p *pool) acquire(ctx context.Context) (*conn, error) {
 	c, err := p.dial(ctx)
 	if err != nil {
 		<-p.slots
-		return nil, failed("the Spine could not be connected to", false, err)
+		return nil, failed("the Spine could not be connected to", ownLimit, false, err)
 	}
 	return c, nil
 }

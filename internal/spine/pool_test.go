@@ -93,7 +93,7 @@ func TestNoFreeConnectionIsNotSent(t *testing.T) {
 	var first sync.WaitGroup
 	first.Go(func() { want(t, ask(t, c), noRecord) })
 	<-read
-	want(t, ask(t, c), asked{cpis.NotSent, cpis.NotifiedNo, "no connection to the Spine was free in time", 2})
+	want(t, ask(t, c), asked{cpis.NotSent, cpis.NotifiedNo, "no connection to the Spine was free in time", 1})
 	close(finish)
 	first.Wait()
 	want(t, ask(t, c), noRecord)

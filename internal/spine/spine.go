@@ -80,7 +80,7 @@ func (c *Client) attempt(ctx context.Context, q cpis.Query, id string) (answer c
 		if failure.sent {
 			return cpis.Failed(cpis.SentNoAnswer, failure.stage), false
 		}
-		return cpis.Failed(cpis.NotSent, failure.stage), true
+		return cpis.Failed(cpis.NotSent, failure.stage), !failure.full
 	}
 	return c.judge(received, q, id), false
 }
