@@ -101,13 +101,14 @@ type Question struct {
 // be concluded, its Notified whether the local authority was told.
 type Result struct {
 	Answer      cpis.Answer
+	Code        cpis.Code // the provider's response code, empty if none came
 	Asked       cpis.NHSNumber
 	AskedAt     time.Time
 	Finished    time.Time
 	MessageID   string // ours, for the service desk
 	Correlation string // the provider's id of this exchange, empty if none came
 	Raw         []byte // the response as received, nil if none came
-	Cause       error  // for the developer: why there is no result; nil if there is
+	Cause       error  // for the developer: why there is no result, a *Fault if the provider said so; nil if there is one
 }
 
 // Message is a request that is ready to be sent, once.

@@ -43,6 +43,7 @@ func (r *Result) take(reply itk.Reply) {
 		r.fail(cpis.ProviderNoAnswer, errors.New("the answer is about another NHS number"))
 		return
 	}
+	r.Code = reply.Code
 	r.Answer = cpis.Told(reply.Code, reply.Notified, s.Findings, *s.TotalAccesses, *s.TotalRecords)
 	switch r.Answer.Outcome() {
 	case cpis.Found, cpis.NoRecord:
@@ -51,12 +52,26 @@ func (r *Result) take(reply itk.Reply) {
 	}
 }
 
+// Fault is a SOAP fault of the provider. The texts are the provider's and for the
+// developer: Error repeats none of them.
+type Fault struct {
+	Code      int    // of ToolkitErrorInfo, 0 if there was none
+	ID        string // to give to the provider's service desk
+	Text      string
+	Diagnosis string
+}
+
+// Error implements error.
+func (f *Fault) Error() string {
+	return fmt.Sprintf("the provider answered with a SOAP fault, code %d", f.Code)
+}
+
 // readFault believes that nothing was asked only of the faults that say so. Any
 // other can be of something between us and the provider, or of a provider that
 // failed after asking.
 func (r *Result) readFault(fault *itk.ProviderFault) {
 	r.Answer = cpis.Failed(outcomeOf(fault), fmt.Sprintf("fault %d", fault.ErrorCode))
-	r.Cause = fault
+	r.Cause = &Fault{Code: fault.ErrorCode, ID: fault.ErrorID, Text: fault.Text, Diagnosis: fault.Diagnosis}
 	if r.Correlation == "" {
 		r.Correlation = fault.ErrorID
 	}

@@ -69,8 +69,6 @@ func Told(code Code, notified *Notified, f Findings, accesses, records int) Answ
 	switch {
 	case answer.outcome == NoRecord && *notified == NotifiedYes:
 		answer = Failed(ResponseInvalid, "the code says no record, but somebody was notified of one")
-	case answer.outcome == NoRecord:
-		return answer
 	case answer.notified == NotifiedNo && *notified != NotifiedNo:
 		answer = Failed(SentNoAnswer, "the code says that nothing was sent, the notification entry does not")
 	}

@@ -101,20 +101,24 @@ const atOnce = 16
 func (s *show) everyone(ctx context.Context) error {
 	children := childrenOf(s.stage)
 	results := make([]client.Result, len(children))
+	failures := make([]error, len(children))
 	var all sync.WaitGroup
 	turns := make(chan struct{}, atOnce)
 	for i, c := range children {
 		turns <- struct{}{}
 		all.Go(func() {
 			defer func() { <-turns }()
-			results[i], _ = s.ask(ctx, c.NHSNumber)
+			results[i], failures[i] = s.ask(ctx, c.NHSNumber)
 		})
 	}
 	all.Wait()
+	err := errors.Join(failures...)
+	if err != nil {
+		return err
+	}
 	var wrong []error
-	codes := cpis.Codes{}
 	for i, c := range children {
-		got := codes.Of(results[i].Answer.Outcome())
+		got := results[i].Code
 		fmt.Fprintf(s.out, "\n=== %s: %s\n=== expected %s, answered %s\n\n", c.NHSNumber, c.Situation, c.Code, got)
 		err := s.print(results[i])
 		if err != nil {

@@ -13,6 +13,7 @@ import (
 type document struct {
 	State       string    `json:"state"`
 	Outcome     string    `json:"outcome"`
+	Code        string    `json:"code,omitempty"`           // the provider's response code
 	Notified    string    `json:"local_authority_notified"` // yes, no or maybe
 	Meaning     string    `json:"meaning"`
 	AskAgain    string    `json:"ask_again"`
@@ -63,6 +64,7 @@ func documentOf(r client.Result, today cpis.Date) document {
 	d := document{
 		State:       r.Answer.State(today).String(),
 		Outcome:     r.Answer.Outcome().String(),
+		Code:        string(r.Code),
 		Notified:    r.Answer.Notified().String(),
 		Meaning:     r.Answer.Outcome().Meaning(),
 		AskAgain:    r.Answer.Outcome().Again().String(),

@@ -98,7 +98,7 @@ func isCode(s string) bool {
 func isASID(s string) bool { return len(s) == 12 && strings.Trim(s, "0123456789") == "" }
 
 func positive[T int | float64 | time.Duration](c *checker, key string, value T) {
-	if value <= 0 {
+	if !(value > 0) { // also when it is not a number
 		c.problems.add(key, "must be more than 0")
 	}
 }

@@ -85,11 +85,12 @@ func (c *checker) spineTLS(s *Settings) {
 	}
 }
 
-// settings are the unscheduled care settings: the only ones that may be
-// registered (WRD-IAM-09).
-var settings = []string{
-	"emergency-department", "walk-in-centre", "minor-injuries-unit", "gp-out-of-hours", "nhs-111",
-	"ambulance", "maternity", "paediatric-ward", "direct-admission",
+// unscheduledCareSettings are the only ones that may be registered (WRD-IAM-09).
+func unscheduledCareSettings() []string {
+	return []string{
+		"emergency-department", "walk-in-centre", "minor-injuries-unit", "gp-out-of-hours", "nhs-111",
+		"ambulance", "maternity", "paediatric-ward", "direct-admission",
+	}
 }
 
 func (c *checker) clients(s *Settings) {
@@ -114,7 +115,7 @@ func (c *checker) clients(s *Settings) {
 }
 
 func (c *checker) client(key string, client Client) *clients.Client {
-	c.oneOf(key+".setting", client.Setting, settings...)
+	c.oneOf(key+".setting", client.Setting, unscheduledCareSettings()...)
 	c.oneOf(key+".access_method", client.AccessMethod, "attended", "unattended", "smartcard")
 	if len(client.Organisations) == 0 || slices.ContainsFunc(client.Organisations, func(o string) bool { return !isCode(o) }) {
 		c.problems.add(key+".organisations", "must list the ODS codes of the organisations that ask through this client")

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/wardsmsp/ward/cpis"
 	"github.com/wardsmsp/ward/internal/hl7"
 	"github.com/wardsmsp/ward/internal/xmlstrict"
 )
@@ -150,12 +151,10 @@ func auditIdentityIsAllowed(m *message, x Expectations) bool {
 		if !isOID(id.Type) || id.URI == "" || strings.HasPrefix(id.URI, IdentityPrefix) {
 			return false
 		}
-		ours = ours || id.Type == asidType && x.ASID != "" && id.URI == x.ASID
+		ours = ours || id.Type == cpis.OIDASID && x.ASID != "" && id.URI == x.ASID
 	}
 	return ours
 }
-
-const asidType = "1.2.826.0.1285.0.2.0.107"
 
 // isToolkitIdentity is urn:nhs-uk:identity:ods:ORG and perhaps more tokens, none
 // of them empty.

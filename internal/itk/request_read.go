@@ -61,9 +61,9 @@ func ReadRequest(doc string, size int, soapAction string, expect Expectations) (
 	}
 	request := m.claimed()
 	request.Query, err = hl7.ReadQuery(m.payloadRoot)
-	var invalid *hl7.Error
-	if errors.As(err, &invalid) {
-		request.Invalid = invalid
+	if err != nil {
+		request.Invalid = &hl7.Error{Rule: "the payload could not be read"}
+		errors.As(err, &request.Invalid)
 	}
 	return request, nil
 }

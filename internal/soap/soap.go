@@ -52,11 +52,6 @@ func Open(root xmlstrict.Element) (Envelope, error) {
 	return Envelope{Header: header, Body: body}, nil
 }
 
-// Block is a header block that may stand once; n is how often it does.
-func (e Envelope) Block(space, local string) (block xmlstrict.Element, n int) {
-	return Child(e.Header, space, local)
-}
-
 // Child is the first child of that name, and how many there are.
 func Child(e xmlstrict.Element, space, local string) (child xmlstrict.Element, n int) {
 	for c := range e.Children() {

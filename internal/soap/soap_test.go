@@ -62,12 +62,12 @@ func TestBlocksAreCounted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	to, n := e.Block(soap.Addressing, "To")
+	to, n := soap.Child(e.Header, soap.Addressing, "To")
 	text, whole := soap.Text(to)
 	if n != 2 || text != "1" || !whole {
 		t.Errorf("%d blocks, the first %q", n, text)
 	}
-	_, n = e.Block(soap.Addressing2004, "To")
+	_, n = soap.Child(e.Header, soap.Addressing2004, "To")
 	if n != 0 {
 		t.Errorf("%d blocks of the other edition", n)
 	}
@@ -117,7 +117,7 @@ func TestEnvelopeIsWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	to, n := e.Block(soap.Addressing, "To")
+	to, n := soap.Child(e.Header, soap.Addressing, "To")
 	text, _ := soap.Text(to)
 	child, m := soap.Child(e.Body, "", "y")
 	if n != 1 || text != "x" || m != 1 || child.Name().Local != "y" {
