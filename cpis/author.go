@@ -13,6 +13,9 @@ const (
 	OIDLocalPatient  = "2.16.840.1.113883.2.1.3.2.4.18.24"
 	OIDResponseCodes = "2.16.840.1.113883.2.1.3.2.4.17.499"
 	OIDJobRole       = "2.16.840.1.113883.2.1.3.2.4.17.196"
+
+	// OIDToolkitIdentity is the type of an audit identity that gives none.
+	OIDToolkitIdentity = "2.16.840.1.113883.2.1.3.2.4.18.27"
 )
 
 // Identifier is a value in the numbering system named by an OID.

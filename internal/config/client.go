@@ -111,7 +111,7 @@ func (s *ClientSettings) author(c *checker) {
 		ID:   cpis.Identifier{Root: cpis.OIDOrganisation, Extension: s.Organisation},
 		Name: s.OrganisationName,
 	}
-	s.AuditIdentities = []cpis.AuditIdentity{{Type: "2.16.840.1.113883.2.1.3.2.4.18.27", URI: s.AuditIdentity}}
+	s.AuditIdentities = []cpis.AuditIdentity{{Type: cpis.OIDToolkitIdentity, URI: s.AuditIdentity}}
 	switch {
 	case (s.System == nil) == (s.Person == nil):
 		c.problems.add("system", "or person: exactly one of the two must say who asks")

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/wardsmsp/ward/cpis"
 	"github.com/wardsmsp/ward/internal/itk"
 )
 
@@ -118,7 +119,7 @@ func TestLeniencies(t *testing.T) {
 		{name: "identity is the organisation itself", doc: replaced(":triage-7", ""), want: func(r *itk.Request) { r.AuditIdentities[0].URI = "urn:nhs-uk:identity:ods:RZZ99" }},
 		{name: "identity is the client's ASID", doc: replaced(`<itk:id uri="urn:nhs-uk:identity:ods:RZZ99:triage-7"/>`, `<itk:id type="1.2.826.0.1285.0.2.0.107" uri="999000444555"/>`),
 			want: func(r *itk.Request) {
-				r.AuditIdentities = []itk.Identity{{Type: "1.2.826.0.1285.0.2.0.107", URI: "999000444555"}}
+				r.AuditIdentities = []cpis.AuditIdentity{{Type: "1.2.826.0.1285.0.2.0.107", URI: "999000444555"}}
 			}},
 	}
 	for _, test := range tests {

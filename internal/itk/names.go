@@ -28,11 +28,8 @@ const (
 const (
 	IdentityPrefix = "urn:nhs-uk:identity:"
 	AddressPrefix  = "urn:nhs-uk:addressing:"
-	IdentityType   = "2.16.840.1.113883.2.1.3.2.4.18.27"
+	IdentityType   = cpis.OIDToolkitIdentity
 	AddressType    = "2.16.840.1.113883.2.1.3.2.4.18.22"
 
 	errorCodeSystem = "2.16.840.1.113883.2.1.3.2.4.17.268"
 )
-
-// Identity is one audit identity.
-type Identity = cpis.AuditIdentity

@@ -153,7 +153,7 @@ func TestWrittenEnvelopesAreValid(t *testing.T) {
 		if i%2 == 0 {
 			q = question(hazelbrook())
 		}
-		q.AuditIdentities = append(q.AuditIdentities, itk.Identity{Type: cpis.OIDUserID, URI: "999000111222"})
+		q.AuditIdentities = append(q.AuditIdentities, cpis.AuditIdentity{Type: cpis.OIDUserID, URI: "999000111222"})
 		q.TrackingID, q.PayloadID, q.Organisation, q.Provider = uuids.Example(i+3000), uuids.Example(i+4000), odsCodes.Example(i+2000), odsCodes.Example(i+3000)
 		doc := requestDocument(t, q)
 		envelopes = append(envelopes, envelopeIn(t, doc))

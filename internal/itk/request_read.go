@@ -30,7 +30,7 @@ type Request struct {
 	MessageID       string // as received, for wsa:RelatesTo
 	TrackingID      string
 	Username        string
-	AuditIdentities []Identity
+	AuditIdentities []cpis.AuditIdentity
 	Sender          string // senderAddress, may be empty
 	Expires         time.Time
 	Signed          bool // a signature was present; it proves nothing here (WRD-MSG-22)
@@ -120,7 +120,7 @@ type message struct {
 	payloads      xmlstrict.Element
 	parts         []xmlstrict.Element
 	payloadRoot   xmlstrict.Element
-	identities    []Identity
+	identities    []cpis.AuditIdentity
 	interactions  []string
 	sender        string
 }
@@ -166,9 +166,9 @@ func (m *message) collectHeader(header xmlstrict.Element) {
 func (m *message) collectParties() {
 	audit, _ := soap.Child(m.header, Namespace, "auditIdentity")
 	ids := children(audit, "id")
-	m.identities = make([]Identity, 0, len(ids))
+	m.identities = make([]cpis.AuditIdentity, 0, len(ids))
 	for _, id := range ids {
-		identity := Identity{Type: attribute(id, "type"), URI: trimmed(id, "uri")}
+		identity := cpis.AuditIdentity{Type: attribute(id, "type"), URI: trimmed(id, "uri")}
 		m.identities = append(m.identities, identity)
 	}
 	sender, _ := soap.Child(m.header, Namespace, "senderAddress")

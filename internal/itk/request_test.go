@@ -68,14 +68,14 @@ func TestRequestIsRead(t *testing.T) { // WRD-MSG-01 to 05
 	want := itk.Request{
 		MessageID: messageID, TrackingID: trackingID, Username: "hazelbrook-ed", Sender: "urn:nhs-uk:addressing:ods:RZZ99",
 		Expires:         time.Date(2026, 3, 14, 9, 36, 53, 0, time.UTC),
-		AuditIdentities: []itk.Identity{{URI: "urn:nhs-uk:identity:ods:RZZ99:triage-7"}},
+		AuditIdentities: []cpis.AuditIdentity{{URI: "urn:nhs-uk:identity:ods:RZZ99:triage-7"}},
 		Query:           queryBy(hazelbrook()),
 	}
 	if diff := cmp.Diff(want, mustAccept(t, systemRequest().String()), sameNumbers); diff != "" {
 		t.Errorf("system (-want +got):\n%s", diff)
 	}
 	want.Query = queryBy(nadia())
-	want.AuditIdentities = []itk.Identity{
+	want.AuditIdentities = []cpis.AuditIdentity{
 		{Type: "2.16.840.1.113883.2.1.3.2.4.18.27", URI: "urn:nhs-uk:identity:ods:RZZ99:n.quill"},
 		{Type: "1.2.826.0.1285.0.2.0.65", URI: "999000111222"},
 		{Type: "1.2.826.0.1285.0.2.0.67", URI: "999000111333"},

@@ -20,7 +20,7 @@ type Question struct {
 	Created         time.Time
 	Expires         time.Time
 	Username        string
-	AuditIdentities []Identity
+	AuditIdentities []cpis.AuditIdentity
 	Organisation    string // ODS code of the client's organisation
 	Provider        string // ODS code of the provider
 	Query           cpis.Query

@@ -237,7 +237,7 @@ func question(author cpis.Author) itk.Question {
 	return itk.Question{
 		MessageID: messageID, TimestampID: strings.TrimPrefix(stampID, "uuid_"), TrackingID: trackingID, PayloadID: strings.TrimPrefix(payloadID, "uuid_"),
 		To: ours, Created: now.Add(-7 * time.Second), Expires: now.Add(10*time.Minute - 7*time.Second), Username: "hazelbrook-ed",
-		AuditIdentities: []itk.Identity{{URI: "urn:nhs-uk:identity:ods:RZZ99:triage-7"}},
+		AuditIdentities: []cpis.AuditIdentity{{URI: "urn:nhs-uk:identity:ods:RZZ99:triage-7"}},
 		Organisation:    "RZZ99", Provider: "Y99", Query: queryBy(author),
 	}
 }
@@ -267,7 +267,7 @@ func TestWrittenRequestIsAccepted(t *testing.T) {
 
 func TestWrittenRequest(t *testing.T) {
 	q := question(nadia())
-	q.AuditIdentities = append(q.AuditIdentities, itk.Identity{Type: cpis.OIDUserID, URI: "999000111222"})
+	q.AuditIdentities = append(q.AuditIdentities, cpis.AuditIdentity{Type: cpis.OIDUserID, URI: "999000111222"})
 	doc := requestDocument(t, q)
 	for _, want := range []string{
 		`<wsu:Created>2026-03-14T09:26:53Z</wsu:Created><wsu:Expires>2026-03-14T09:36:53Z</wsu:Expires>`,

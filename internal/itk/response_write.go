@@ -50,7 +50,7 @@ func WriteResponse(r Response) ([]byte, error) {
 		trackingID:  r.TrackingID,
 		to:          AddressPrefix + "ods:" + r.Client,
 		from:        AddressPrefix + "ods:" + r.Provider,
-		identities:  []Identity{{Type: IdentityType, URI: IdentityPrefix + "ods:" + r.Provider}},
+		identities:  []cpis.AuditIdentity{{Type: IdentityType, URI: IdentityPrefix + "ods:" + r.Provider}},
 		payloadID:   r.PayloadID,
 		profile:     ResponseProfile,
 		interaction: ResponseInteraction,
@@ -69,7 +69,7 @@ func WriteResponse(r Response) ([]byte, error) {
 type envelope struct {
 	service, trackingID  string
 	to, from             string // addresses
-	identities           []Identity
+	identities           []cpis.AuditIdentity
 	payloadID            string
 	profile, interaction string
 	notification         string
