@@ -230,6 +230,8 @@ func TestCodeChangesThatAreRefused(t *testing.T) {
 		{"other case", "spine_error", "cpis-9999"},
 		{"unknown outcome", "spine_eror", "CPIS-9999"},
 		{"empty outcome", "", "CPIS-9999"},
+		{"sent as not sent", "sent_no_answer", "SMSP-0004"},        // WRD-RC-06
+		{"sent as invalid input", "response_invalid", "SMSP-0001"}, // WRD-RC-04
 		{"told by a fault", "refused", "SMSP-0001"},
 		{"told by HTTP", "overloaded", "SMSP-0004"},
 		{"told by nobody", "provider_no_answer", "CPIS-9999"},
