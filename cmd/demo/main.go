@@ -37,64 +37,80 @@ func main() {
 // stalls do not keep the audience waiting.
 const budget = 3 * time.Second
 
-func run(ctx context.Context, args []string, out, errs io.Writer) (err error) {
-	set := flag.NewFlagSet("demo", flag.ContinueOnError)
-	set.SetOutput(errs)
-	once := set.Bool("once", false, "ask about every synthetic child, verify the audit log, and end")
-	dir := set.String("dir", "", "keep everything under this `FOLDER`; a temporary one if left out")
-	address := set.String("addr", "", "the provider's `HOST:PORT`; a free port on loopback if left out")
-	pattern := set.String("pattern", "sync", "how the Spine answers: sync")
-	err = set.Parse(args)
+// options are what the command line decides.
+type options struct {
+	once         bool
+	dir, address string
+}
+
+func run(ctx context.Context, args []string, out, errs io.Writer) error {
+	o, err := parse(args, errs)
 	if errors.Is(err, flag.ErrHelp) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if set.NArg() > 0 {
-		return fmt.Errorf("%q is not a flag; the demonstration takes flags only", set.Arg(0))
-	}
-	if *pattern != "sync" {
-		return fmt.Errorf("-pattern %s is not built yet; the synchronous pattern is", *pattern)
-	}
-	folder, remove, err := prepare(*dir)
+	folder, remove, err := prepare(o.dir)
 	if err != nil {
 		return err
 	}
 	defer remove()
+	return perform(ctx, folder, o, out)
+}
 
-	set0, err := stage.Set(stage.Options{Dir: folder, Address: *address, Budget: budget})
+func parse(args []string, errs io.Writer) (options, error) {
+	var o options
+	set := flag.NewFlagSet("demo", flag.ContinueOnError)
+	set.SetOutput(errs)
+	set.BoolVar(&o.once, "once", false, "ask about every synthetic child, verify the audit log, and end")
+	set.StringVar(&o.dir, "dir", "", "keep everything under this `FOLDER`; a temporary one if left out")
+	set.StringVar(&o.address, "addr", "", "the provider's `HOST:PORT`; a free port on loopback if left out")
+	pattern := set.String("pattern", "sync", "how the Spine answers: sync")
+	err := set.Parse(args)
+	switch {
+	case err != nil:
+		return o, err
+	case set.NArg() > 0:
+		return o, fmt.Errorf("%q is not a flag; the demonstration takes flags only", set.Arg(0))
+	case *pattern != "sync":
+		return o, fmt.Errorf("-pattern %s is not built yet; the synchronous pattern is", *pattern)
+	default:
+		return o, nil
+	}
+}
+
+// perform sets the stage, starts the provider on it, and shows what it does.
+func perform(ctx context.Context, folder string, o options, out io.Writer) (err error) {
+	scene, err := stage.Set(stage.Options{Dir: folder, Address: o.address, Budget: budget})
 	if err != nil {
 		return err
 	}
-	defer set0.Close()
+	defer scene.Close()
 	log, err := os.Create(filepath.Join(folder, "ward.log"))
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	running, err := set0.StartProvider(ctx, telemetry.NewLogger(log, slog.LevelInfo, "json"))
+	running, err := scene.StartProvider(ctx, telemetry.NewLogger(log, slog.LevelInfo, "json"))
 	if err != nil {
 		return err
 	}
 	defer func() {
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), budget+time.Second)
 		defer cancel()
-		stopped := running.Stop(drain)
-		if err == nil {
-			err = stopped
-		}
+		err = errors.Join(err, running.Stop(drain))
 	}()
-	err = writeEndpoints(set0)
+	err = writeEndpoints(scene)
 	if err != nil {
 		return err
 	}
-	show, err := newShow(set0, out)
+	show, err := newShow(scene, out)
 	if err != nil {
 		return err
 	}
 	defer show.close()
-	if *once {
+	if o.once {
 		return show.everyone(ctx)
 	}
 	defer os.Remove(filepath.Join(folder, readyFile)) // nothing answers from here on
