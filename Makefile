@@ -8,7 +8,7 @@ GO          ?= go
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 10m
 # Questions for different children that are asked over 64 connections at a time.
-INTERLEAVED ?= 20000
+INTERLEAVED ?= 100000
 # A folder with the official schemas and samples, which are not ours to ship. With
 # it the tests also compare Ward with them; continuous integration must have it.
 WARD_REFERENCE ?=
