@@ -47,6 +47,9 @@ func (g *Gateway) entry(q Question, kind audit.Kind, answer cpis.Answer) audit.E
 	return e
 }
 
+// RemarkSigned is recorded of a message that carries a signature (WRD-MSG-22).
+const RemarkSigned = "the message has a signature, which was not relied on"
+
 // remarks are what the log should hold of a question that is let through all the
 // same.
 func (g *Gateway) remarks(q Question) []string {
@@ -55,7 +58,7 @@ func (g *Gateway) remarks(q Question) []string {
 		remarks = append(remarks, "the NHS number's check digit is wrong")
 	}
 	if q.Signed {
-		remarks = append(remarks, "the message has a signature, which was not relied on")
+		remarks = append(remarks, RemarkSigned)
 	}
 	return remarks
 }

@@ -158,7 +158,7 @@ func (g *Gateway) Recover(ctx context.Context, open []audit.Entry) (int, error) 
 		recovered.Time = g.config.Now()
 		recovered.Outcome = cpis.OutcomeUnknown.String()
 		recovered.Notified = cpis.NotifiedMaybe.String()
-		recovered.Reason = "the provider stopped before the outcome was recorded; nothing was told"
+		recovered.Reason = "the provider stopped before the outcome was recorded; no findings were told"
 		_, err := g.log.Append(ctx, recovered)
 		if err != nil {
 			return i, errors.Join(ErrNotRecorded, err)

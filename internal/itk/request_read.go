@@ -184,7 +184,7 @@ func (m *message) collectParties() {
 // claimed is what the message says of itself.
 func (m *message) claimed() Request {
 	expires, _ := soap.ParseTime(m.expires.text)
-	signature, signed := soap.Child(m.security, "http://www.w3.org/2000/09/xmldsig#", "Signature")
+	_, signatures := soap.Child(m.security, "http://www.w3.org/2000/09/xmldsig#", "Signature")
 	return Request{
 		MessageID:       m.messageID.text,
 		TrackingID:      m.trackingID,
@@ -192,7 +192,7 @@ func (m *message) claimed() Request {
 		AuditIdentities: m.identities,
 		Sender:          m.sender,
 		Expires:         expires,
-		Signed:          signature.Exists() && signed > 0,
+		Signed:          signatures > 0,
 	}
 }
 

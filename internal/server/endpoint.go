@@ -156,7 +156,7 @@ func (s *Server) refuseMessage(x *exchange, request itk.Request, fault *itk.Faul
 	e.Code = strconv.Itoa(fault.ErrorCode)
 	e.Reason = fault.Rule
 	if request.Signed {
-		e.Reason += "; the message has a signature, which was not relied on"
+		e.Reason += "; " + gateway.RemarkSigned
 	}
 	err := s.record(x, e)
 	if err != nil {
@@ -208,12 +208,13 @@ func (s *Server) tell(x *exchange, q gateway.Question, answer cpis.Answer) {
 		s.hangUp(x)
 		return
 	}
-	if answer.Outcome() == cpis.AuditFailedAfter {
-		s.recordUndelivered(x, q, answer, "withheld: the outcome could not be recorded")
-	}
 	delivered := s.send(x, http.StatusOK, content)
 	if !delivered {
 		s.recordUndelivered(x, q, answer, "answered, delivery not confirmed")
+	}
+	if answer.Outcome() == cpis.AuditFailedAfter {
+		// After sending: a log that just failed may keep the client waiting.
+		s.recordUndelivered(x, q, answer, "withheld: the outcome could not be recorded")
 	}
 	s.config.Logger.Info("question answered", "event", "question.answered", "correlation", x.correlation,
 		"client", x.name(), "outcome", answer.Outcome().String(), "code", string(response.Payload.Code),
