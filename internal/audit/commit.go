@@ -13,6 +13,8 @@ type pending struct {
 	kind        Kind
 	correlation string // as it is kept
 	tail        []byte
+	claims      []ClaimRow
+	refused     bool         // its ids were claimed before; of the writing goroutine
 	owner       atomic.Int32 // who decides about it: the queue, the caller or the writing goroutine
 
 	done chan struct{} // closed when seq and err are set
@@ -26,12 +28,13 @@ const (
 	taken
 )
 
-func newPending(e Entry) *pending {
+func newPending(e Entry, claims []ClaimRow) *pending {
 	correlation, _ := fit(e.Correlation)
 	return &pending{
 		kind:        e.Kind,
 		correlation: correlation,
 		tail:        encodeTail(e),
+		claims:      claims,
 		done:        make(chan struct{}),
 	}
 }
@@ -133,8 +136,16 @@ func (l *Log) write(ctx context.Context, group []*pending) error {
 			l.options.Logger.Info("audit: the log can be written again", "event", "audit.restored", "entries", base)
 		}
 	}
-	for i, p := range group {
-		p.settle(base+int64(i), err)
+	for _, p := range group {
+		switch {
+		case err != nil:
+			p.settle(0, err)
+		case p.refused:
+			p.settle(0, ErrClaimed)
+		default:
+			p.settle(base, nil)
+			base++
+		}
 	}
 	return err
 }
@@ -168,19 +179,29 @@ func (l *Log) commit(ctx context.Context, group []*pending) (base int64, err err
 	return 0, err
 }
 
-// commitOnce adds a group to the state and to the store. On an error the state
-// is no longer that of the store.
+// commitOnce adds the admitted entries of a group to the state and to the store.
+// On an error the state is no longer that of the store.
 func (l *Log) commitOnce(ctx context.Context, group []*pending) error {
 	s := l.state
-	g := Group{Base: s.edge.size, Rows: make([]Row, len(group))}
-	for i, p := range group {
+	// What another writer claims after this moves the base, so that the commit
+	// begins again.
+	err := l.admit(ctx, group)
+	if err != nil {
+		return err
+	}
+	g := Group{Base: s.edge.size, Rows: make([]Row, 0, len(group)), Forget: l.options.Now().Unix()}
+	for _, p := range group {
+		if p.refused {
+			continue
+		}
 		seq := s.edge.size
 		leaf := appendLeaf(make([]byte, 0, len(leafPrefix)+len(p.tail)+19), seq, p.tail)
 		hashes, err := s.edge.add(leaf)
 		if err != nil {
 			return err
 		}
-		g.Rows[i] = Row{Seq: seq, Leaf: leaf, Hashes: hashes}
+		g.Rows = append(g.Rows, Row{Seq: seq, Leaf: leaf, Hashes: hashes})
+		g.Claims = append(g.Claims, p.claims...)
 		switch {
 		case p.kind == Intent:
 			g.Opened = append(g.Opened, seq)

@@ -38,7 +38,7 @@ type Options struct {
 	CheckpointKeep  int           // how many of the history; 1024
 
 	RetryEvery time.Duration    // how often a failed commit is tried again when nothing is appended; 1 s
-	Now        func() time.Time // names exported files; time.Now
+	Now        func() time.Time // names exported files, and forgets claims; time.Now
 	Logger     *slog.Logger     // slog.Default()
 }
 
@@ -175,6 +175,10 @@ func Open(ctx context.Context, options Options) (*Log, error) {
 // written. A full queue is an error at once, ErrBusy. Values that are too long
 // or not UTF-8 are altered to fit (see Entry.Altered), never refused.
 func (l *Log) Append(ctx context.Context, e Entry) (seq int64, err error) {
+	return l.append(ctx, e, nil)
+}
+
+func (l *Log) append(ctx context.Context, e Entry, claims []ClaimRow) (seq int64, err error) {
 	err = e.check()
 	if err != nil {
 		return 0, err
@@ -183,7 +187,7 @@ func (l *Log) Append(ctx context.Context, e Entry) (seq int64, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("audit: the entry was not recorded: %w", err)
 	}
-	p := newPending(e)
+	p := newPending(e, claims)
 	err = l.enqueue(p)
 	if err != nil {
 		return 0, err

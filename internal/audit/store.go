@@ -36,6 +36,9 @@ type Store interface {
 	// nothing and returns ErrMoved. Any other error leaves open whether the
 	// group was written, but never a part of it.
 	Commit(ctx context.Context, g Group) error
+
+	// Claimed returns which of the keys are claimed. The map is the caller's.
+	Claimed(ctx context.Context, keys []ClaimKey) (map[ClaimKey]bool, error)
 }
 
 // Head is the state of a store.
@@ -59,4 +62,6 @@ type Group struct {
 	Checkpoint []byte  // replaces the stored one
 	Opened     []int64 // add these to the open intents,
 	Closed     []int64 // then take these out
+	Claims     []ClaimRow
+	Forget     int64 // claims that end before this Unix time may go, at least as many as are added
 }

@@ -4,6 +4,7 @@ package audittest
 import (
 	"context"
 	"iter"
+	"maps"
 	"slices"
 	"sync"
 
@@ -13,9 +14,10 @@ import (
 // Memory is an audit.Store that is durable for as long as it is referred to.
 // Its zero value is empty.
 type Memory struct {
-	mu   sync.Mutex
-	head audit.Head
-	rows []audit.Row
+	mu     sync.Mutex
+	head   audit.Head
+	rows   []audit.Row
+	claims map[audit.ClaimKey]int64
 }
 
 // Head implements audit.Reader.
@@ -66,5 +68,26 @@ func (m *Memory) Commit(ctx context.Context, g audit.Group) error {
 	m.head.Open = slices.DeleteFunc(append(m.head.Open, g.Opened...), func(seq int64) bool {
 		return slices.Contains(g.Closed, seq)
 	})
+	maps.DeleteFunc(m.claims, func(_ audit.ClaimKey, until int64) bool { return until < g.Forget })
+	for _, claim := range g.Claims {
+		if m.claims == nil {
+			m.claims = make(map[audit.ClaimKey]int64)
+		}
+		m.claims[claim.Key] = claim.Until
+	}
 	return nil
+}
+
+// Claimed implements audit.Store.
+func (m *Memory) Claimed(ctx context.Context, keys []audit.ClaimKey) (map[audit.ClaimKey]bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	claimed := make(map[audit.ClaimKey]bool)
+	for _, key := range keys {
+		_, ok := m.claims[key]
+		if ok {
+			claimed[key] = true
+		}
+	}
+	return claimed, ctx.Err()
 }

@@ -33,6 +33,7 @@ func TestStore(t *testing.T, place func(t *testing.T) (open func(t *testing.T) (
 		{"reading may stop early and nest", earlyStop},
 		{"of commits on one base only one succeeds", race},
 		{"the head belongs to one commit", oneCommit},
+		{"claims come and go with their commit", claims},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, place(t)) })
@@ -295,4 +296,45 @@ func oneCommit(t *testing.T, open func(*testing.T) (audit.Store, func())) {
 		default:
 		}
 	}
+}
+
+func claims(t *testing.T, open func(*testing.T) (audit.Store, func())) {
+	store, closed := open(t)
+	one, two, three := audit.KeyOf("c", "1"), audit.KeyOf("c", "2"), audit.KeyOf("c", "3")
+	wantClaimed := func(want ...audit.ClaimKey) {
+		t.Helper()
+		got, err := store.Claimed(t.Context(), []audit.ClaimKey{one, two, three})
+		if err != nil {
+			t.Fatalf("Claimed: %v", err)
+		}
+		wanted := make(map[audit.ClaimKey]bool)
+		for _, key := range want {
+			wanted[key] = true
+		}
+		if diff := cmp.Diff(wanted, got); diff != "" {
+			t.Fatalf("Claimed (-want +got):\n%s", diff)
+		}
+	}
+	wantClaimed()
+	g := group(0, 2)
+	g.Claims = []audit.ClaimRow{{Key: one, Until: 100}, {Key: two, Until: 200}}
+	g.Forget = 50
+	commit(t, store, g)
+	wantClaimed(one, two)
+	moved := group(0, 1)
+	moved.Claims = []audit.ClaimRow{{Key: three, Until: 300}}
+	err := store.Commit(t.Context(), moved)
+	if !errors.Is(err, audit.ErrMoved) {
+		t.Fatalf("Commit on base 0 = %v, want ErrMoved", err)
+	}
+	wantClaimed(one, two)
+	closed()
+	store, closed = open(t)
+	defer closed()
+	wantClaimed(one, two)
+	g = group(2, 1)
+	g.Claims = []audit.ClaimRow{{Key: three, Until: 300}}
+	g.Forget = 200
+	commit(t, store, g)
+	wantClaimed(two, three) // two ends at 200, not before it
 }

@@ -12,7 +12,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -22,17 +21,8 @@ import (
 	"github.com/wardsmsp/ward/internal/audit"
 )
 
-// schema is kept in the database word for word, and a database with any other
-// is refused: a trigger or a view could make it do something else.
-var schema = [...]string{
-	"CREATE TABLE entries (seq INTEGER PRIMARY KEY, leaf BLOB NOT NULL, hashes BLOB NOT NULL) STRICT",
-	"CREATE TABLE open_intents (seq INTEGER PRIMARY KEY) STRICT",
-	"CREATE TABLE checkpoint (id INTEGER PRIMARY KEY CHECK (id = 0), note BLOB NOT NULL) STRICT",
-}
-
 const (
 	applicationID = 0x57415244 // "WARD"
-	version       = 1          // of the schema
 
 	readers = 4 // connections for reading
 )
@@ -73,7 +63,7 @@ func (s *Store) open() error {
 	if err != nil {
 		return err
 	}
-	err = initialise(s.writer)
+	err = bringUp(s.writer)
 	if err != nil {
 		return err
 	}
@@ -123,52 +113,6 @@ func openWriter(path string) (*sqlite.Conn, error) {
 	return conn, nil
 }
 
-// initialise makes the tables of a new database and refuses one that is not
-// ours.
-func initialise(conn *sqlite.Conn) error {
-	tables, err := number(conn, "SELECT count(*) FROM sqlite_schema")
-	if err != nil {
-		return err
-	}
-	if tables > 0 {
-		return check(conn)
-	}
-	script := fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, version)
-	for _, table := range schema {
-		script += table + ";"
-	}
-	return sqlitex.ExecuteScript(conn, script, nil)
-}
-
-// check refuses a database that is not an audit store of this version.
-func check(conn *sqlite.Conn) error {
-	id, err := number(conn, "PRAGMA application_id")
-	if err != nil {
-		return err
-	}
-	v, err := number(conn, "PRAGMA user_version")
-	if err != nil {
-		return err
-	}
-	if id != applicationID || v != version {
-		return fmt.Errorf("it is not an audit store of version %d", version)
-	}
-	var found []string
-	err = sqlitex.Execute(conn, "SELECT coalesce(sql, '') FROM sqlite_schema ORDER BY rowid", &sqlitex.ExecOptions{
-		ResultFunc: func(stmt *sqlite.Stmt) error {
-			found = append(found, stmt.ColumnText(0))
-			return nil
-		},
-	})
-	if err != nil {
-		return err
-	}
-	if !slices.Equal(found, schema[:]) {
-		return errors.New("its schema was changed")
-	}
-	return nil
-}
-
 // Close closes the database and gives up the right to write it.
 func (s *Store) Close() error {
 	s.mu.Lock()
@@ -187,22 +131,29 @@ func (s *Store) Close() error {
 	return errors.Join(err, s.lock.Close())
 }
 
+// ready makes a new writing connection after a failure.
+func (s *Store) ready() error {
+	if s.closed {
+		return errors.New("closed")
+	}
+	if s.writer != nil {
+		return nil
+	}
+	var err error
+	s.writer, err = openWriter(s.path)
+	return err
+}
+
 // Commit implements audit.Store.
 func (s *Store) Commit(ctx context.Context, g audit.Group) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return errors.New("audit store: closed")
-	}
-	if s.writer == nil {
-		conn, err := openWriter(s.path)
-		if err != nil {
-			return fmt.Errorf("audit store: %w", err)
-		}
-		s.writer = conn
+	err := s.ready()
+	if err != nil {
+		return fmt.Errorf("audit store: %w", err)
 	}
 	s.writer.SetInterrupt(ctx.Done())
-	err := commit(s.writer, g)
+	err = commit(s.writer, g)
 	s.writer.SetInterrupt(nil)
 	if err == nil {
 		return nil
@@ -210,7 +161,12 @@ func (s *Store) Commit(ctx context.Context, g audit.Group) error {
 	if errors.Is(err, audit.ErrMoved) && execute(s.writer, "ROLLBACK") == nil {
 		return err
 	}
-	// Closing the connection ends whatever is left of the transaction.
+	return s.giveUp(err)
+}
+
+// giveUp closes the writing connection after an error, which ends whatever is left
+// of a transaction.
+func (s *Store) giveUp(err error) error {
 	err = errors.Join(err, s.writer.Close())
 	s.writer = nil
 	return fmt.Errorf("audit store: %w", err)
@@ -243,6 +199,10 @@ func commit(conn *sqlite.Conn, g audit.Group) error {
 		if err != nil {
 			return err
 		}
+	}
+	err = claim(conn, g)
+	if err != nil {
+		return err
 	}
 	err = execute(conn, "INSERT OR REPLACE INTO checkpoint (id, note) VALUES (0, ?)", g.Checkpoint)
 	if err != nil {

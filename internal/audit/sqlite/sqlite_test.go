@@ -133,7 +133,8 @@ func TestChangedSchemaIsRefused(t *testing.T) {
 		"CREATE INDEX i ON entries (leaf)",
 		"CREATE TABLE more (x)",
 		"DROP TABLE open_intents",
-		"PRAGMA user_version = 2",
+		"PRAGMA user_version = 1",
+		"PRAGMA user_version = 3",
 		"PRAGMA application_id = 1",
 	} {
 		t.Run(change, func(t *testing.T) {
