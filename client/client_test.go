@@ -188,6 +188,7 @@ func TestResults(t *testing.T) {
 		"HTML 504": {504, text(html), cpis.ProviderNoAnswer, maybe},
 
 		"fault 1000":                 {500, text(fault(1000)), cpis.Refused, no},
+		"fault of a replay":          {500, text(strings.Replace(fault(1000), "<itk:ErrorDiagnosticText>", "<itk:ErrorDiagnosticText>"+itk.DiagnosticReplayed, 1)), cpis.RefusedDuplicate, maybe},
 		"fault 3000":                 {500, text(fault(3000)), cpis.Refused, no},
 		"fault 2200":                 {500, text(fault(2200)), cpis.Refused, no},
 		"fault 2100":                 {500, text(fault(2100)), cpis.AuditFailedBefore, no},

@@ -78,6 +78,9 @@ func (r *Result) readFault(fault *itk.ProviderFault) {
 }
 
 func outcomeOf(fault *itk.ProviderFault) cpis.Outcome {
+	if fault.ErrorCode == itk.InvalidMessage && fault.Diagnosis == itk.DiagnosticReplayed {
+		return cpis.RefusedDuplicate // something on the way sent it twice (H-21)
+	}
 	switch fault.ErrorCode {
 	case itk.InvalidMessage, itk.AccessDenied, itk.NotRetryable:
 		return cpis.Refused

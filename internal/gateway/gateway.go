@@ -24,6 +24,11 @@ type Spine interface {
 // entry must be taken as not recorded.
 type Log interface {
 	Append(ctx context.Context, e audit.Entry) (sequence int64, err error)
+
+	// AppendOnce is Append for an entry that is recorded only if none of the ids
+	// it claims was claimed before, by whatever instance of the provider;
+	// otherwise the error is audit.ErrClaimed.
+	AppendOnce(ctx context.Context, e audit.Entry, c audit.Claim) (sequence int64, err error)
 }
 
 // ErrNotRecorded means that the question could not be recorded, so that nothing
@@ -63,6 +68,8 @@ type Question struct {
 
 	MessageID       string
 	TrackingID      string
+	ReplayIDs       []string  // by which the same message is known again
+	ReplayUntil     time.Time // until when it could be sent again and be valid
 	Username        string
 	AuditIdentities []cpis.AuditIdentity
 	Signed          bool // a signature was present; it is not relied on (WRD-MSG-22)
@@ -81,11 +88,7 @@ func (g *Gateway) Ask(ctx context.Context, q Question) (cpis.Answer, error) {
 
 	refusal, refused := g.refuse(q)
 	if refused {
-		_, err := g.log.Append(ctx, g.entry(q, audit.Refused, refusal))
-		if err != nil {
-			return cpis.Answer{}, errors.Join(ErrNotRecorded, err)
-		}
-		return refusal, nil
+		return g.refuseOnce(ctx, q, refusal)
 	}
 
 	ids := make([]string, 1+g.config.ConnectRetries)
@@ -94,7 +97,10 @@ func (g *Gateway) Ask(ctx context.Context, q Question) (cpis.Answer, error) {
 	}
 	intent := g.entry(q, audit.Intent, cpis.Answer{})
 	intent.SpineMessageIDs = ids
-	_, err := g.log.Append(ctx, intent)
+	_, err := g.log.AppendOnce(ctx, intent, q.claim())
+	if errors.Is(err, audit.ErrClaimed) {
+		return g.refuseReplay(ctx, q)
+	}
 	if err != nil {
 		g.recordNothingAsked(ctx, q)
 		return cpis.Answer{}, errors.Join(ErrNotRecorded, err)
@@ -108,6 +114,35 @@ func (g *Gateway) Ask(ctx context.Context, q Question) (cpis.Answer, error) {
 		return answer.Withheld("the outcome could not be recorded"), nil
 	}
 	return answer, nil
+}
+
+// claim makes a message the only one with its ids (WRD-VAL-16).
+func (q Question) claim() audit.Claim {
+	return audit.Claim{Client: q.Client.Name, IDs: q.ReplayIDs, Until: q.ReplayUntil}
+}
+
+// refuseOnce records and returns a refusal. It claims the message's ids as an
+// intent does, so that a message means one thing only.
+func (g *Gateway) refuseOnce(ctx context.Context, q Question, refusal cpis.Answer) (cpis.Answer, error) {
+	_, err := g.log.AppendOnce(ctx, g.entry(q, audit.Refused, refusal), q.claim())
+	if errors.Is(err, audit.ErrClaimed) {
+		return g.refuseReplay(ctx, q)
+	}
+	if err != nil {
+		return cpis.Answer{}, errors.Join(ErrNotRecorded, err)
+	}
+	return refusal, nil
+}
+
+// refuseReplay records and returns that a message was used before: the outcome of
+// its first use stands, and is not looked up for anybody (N32).
+func (g *Gateway) refuseReplay(ctx context.Context, q Question) (cpis.Answer, error) {
+	refusal := cpis.Failed(cpis.RefusedDuplicate, "the message id or tracking id was used before")
+	_, err := g.log.Append(ctx, g.entry(q, audit.Refused, refusal))
+	if err != nil {
+		return cpis.Answer{}, errors.Join(ErrNotRecorded, err)
+	}
+	return refusal, nil
 }
 
 // recordNothingAsked closes an intent that may be in the log although recording it

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
@@ -32,6 +33,8 @@ type journal struct {
 	logFails    audit.Kind
 	deadline    time.Time // of the context that the Spine was given
 	afterIntent func()
+	replayed    bool // the ids were claimed before
+	claims      []audit.Claim
 }
 
 var errDisk = errors.New("the disk is full")
@@ -50,6 +53,15 @@ func (j *journal) Append(ctx context.Context, e audit.Entry) (int64, error) {
 		j.afterIntent()
 	}
 	return int64(len(j.entries)), nil
+}
+
+func (j *journal) AppendOnce(ctx context.Context, e audit.Entry, c audit.Claim) (int64, error) {
+	j.claims = append(j.claims, c)
+	if j.replayed {
+		j.steps = append(j.steps, string(e.Kind)+" refused")
+		return 0, audit.ErrClaimed
+	}
+	return j.Append(ctx, e)
 }
 
 func (j *journal) Ask(ctx context.Context, _ cpis.Query, ids []string) (cpis.Answer, int) {
@@ -120,6 +132,42 @@ func found(t fataler) cpis.Answer {
 
 func noRecord() cpis.Answer {
 	return cpis.DefaultRules().FailedQuery([]cpis.Reason{{Code: "1"}})
+}
+
+// WRD-VAL-16, WRD-SAF-04: a message used before is not asked about again, whether
+// it could be asked about or not, and the refusal says that nobody knows from it
+// what came of the first one.
+func TestReplayIsNotAskedAgain(t *testing.T) {
+	until := time.Date(2026, 3, 14, 9, 36, 58, 0, time.UTC)
+	for name, number := range map[string]string{"that could be asked": child, "that could not": "9990000019"} {
+		j := &journal{replayed: true, answer: noRecord()}
+		q := question(t, number)
+		q.ReplayIDs, q.ReplayUntil = []string{"message M", "tracking T"}, until
+		answer, err := gate(j).Ask(t.Context(), q)
+		if err != nil || answer.Outcome() != cpis.RefusedDuplicate || answer.Notified() != cpis.NotifiedMaybe {
+			t.Errorf("%s: %v, notified %v (%v)", name, answer.Outcome(), answer.Notified(), err)
+		}
+		if len(j.asked) > 0 {
+			t.Errorf("%s: asked", name)
+		}
+		e := j.last()
+		if e.Kind != audit.Refused || e.Outcome != "refused_duplicate" || e.Notified != "maybe" || e.NHSNumber != number {
+			t.Errorf("%s: the log says %+v", name, e)
+		}
+		want := audit.Claim{Client: "ed", IDs: q.ReplayIDs, Until: until}
+		if diff := cmp.Diff([]audit.Claim{want}, j.claims); diff != "" {
+			t.Errorf("%s: claims (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// If the refusal of a replay cannot be recorded, the client hears that nothing was.
+func TestReplayThatCannotBeRecorded(t *testing.T) {
+	j := &journal{replayed: true, logFails: audit.Refused}
+	_, err := gate(j).Ask(t.Context(), question(t, child))
+	if !errors.Is(err, gateway.ErrNotRecorded) || len(j.asked) > 0 {
+		t.Errorf("%v, asked %d times", err, len(j.asked))
+	}
 }
 
 // D6: record, ask, record, answer. Whatever the Spine's outcome, the intent is

@@ -26,6 +26,7 @@ const (
 	textInvalid     = "The message could not be accepted. Nothing was asked of CP-IS."
 	textDenied      = "Access denied. Nothing was asked of CP-IS."
 	textUnavailable = "The service cannot take the request now. Nothing was asked of CP-IS."
+	textReplayed    = "This message was received before. The outcome of the first one stands, and may be unknown. Nothing more was asked of CP-IS."
 	textInternal    = "The service failed before the request was accepted. Nothing was asked of CP-IS."
 )
 
@@ -47,6 +48,15 @@ func (f *Fault) Error() string {
 // Unavailable is the fault for a request that could not be recorded (N37).
 func Unavailable() *Fault {
 	return &Fault{Code: Server, ErrorCode: Retryable, Text: textUnavailable, Diagnostic: "The audit log did not accept the record of this request.", Rule: "N37"}
+}
+
+// DiagnosticReplayed tells the fault of a message used twice from the others with
+// its code: after it, nobody knows from this answer what came of the first one.
+const DiagnosticReplayed = "The message id or tracking id was used before."
+
+// Replayed is the fault for a message whose ids this client used before (N32).
+func Replayed() *Fault {
+	return &Fault{Code: Client, ErrorCode: InvalidMessage, Text: textReplayed, Diagnostic: DiagnosticReplayed, Rule: "N32"}
 }
 
 // Internal is the fault for an unexpected failure before a request was accepted.

@@ -28,6 +28,7 @@ type Expectations struct {
 // Request is a message that has passed every rule of the table.
 type Request struct {
 	MessageID       string // as received, for wsa:RelatesTo
+	MessageUUID     string // the UUID in it, in upper case
 	TrackingID      string
 	Username        string
 	AuditIdentities []cpis.AuditIdentity
@@ -187,6 +188,7 @@ func (m *message) claimed() Request {
 	_, signatures := soap.Child(m.security, "http://www.w3.org/2000/09/xmldsig#", "Signature")
 	return Request{
 		MessageID:       m.messageID.text,
+		MessageUUID:     uuidIn(m.messageID.text),
 		TrackingID:      m.trackingID,
 		Username:        m.username.text,
 		AuditIdentities: m.identities,

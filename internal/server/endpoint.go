@@ -101,13 +101,18 @@ func (s *Server) answer(x *exchange, body string) {
 		s.refuseMessage(x, request, fault)
 		return
 	}
-	q := question(x, request)
+	q := s.question(x, request)
 	x.asked = &q
 	answer, err := s.config.Gateway.Ask(x.r.Context(), q)
 	if err != nil {
 		x.asked = nil
 		s.config.Logger.Error("a question could not be recorded", "event", "audit.failed", "correlation", x.correlation, "cause", err.Error())
 		s.fault(x, itk.Unavailable())
+		return
+	}
+	if answer.Outcome() == cpis.RefusedDuplicate {
+		x.asked = nil
+		s.fault(x, itk.Replayed())
 		return
 	}
 	s.tell(x, q, answer)
@@ -123,7 +128,7 @@ func (s *Server) expect(client *clients.Client) itk.Expectations {
 	return e
 }
 
-func question(x *exchange, request itk.Request) gateway.Question {
+func (s *Server) question(x *exchange, request itk.Request) gateway.Question {
 	q := gateway.Question{
 		Correlation:     x.correlation,
 		Received:        x.received,
@@ -132,6 +137,8 @@ func question(x *exchange, request itk.Request) gateway.Question {
 		Remote:          x.r.RemoteAddr,
 		MessageID:       request.MessageID,
 		TrackingID:      request.TrackingID,
+		ReplayIDs:       []string{"message " + request.MessageUUID, "tracking " + request.TrackingID},
+		ReplayUntil:     request.Expires.Add(s.config.Expect.Skew),
 		Username:        request.Username,
 		AuditIdentities: request.AuditIdentities,
 		Signed:          request.Signed,

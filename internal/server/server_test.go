@@ -38,6 +38,7 @@ type book struct {
 	entries []audit.Entry
 	fails   audit.Kind // cannot be written
 	panics  audit.Kind
+	claimed map[string]bool
 }
 
 func (b *book) Append(_ context.Context, e audit.Entry) (int64, error) {
@@ -51,6 +52,21 @@ func (b *book) Append(_ context.Context, e audit.Entry) (int64, error) {
 	}
 	b.entries = append(b.entries, e)
 	return int64(len(b.entries)), nil
+}
+
+func (b *book) AppendOnce(ctx context.Context, e audit.Entry, c audit.Claim) (int64, error) {
+	b.mu.Lock()
+	for _, id := range c.IDs {
+		if b.claimed[c.Client+id] {
+			b.mu.Unlock()
+			return 0, audit.ErrClaimed
+		}
+	}
+	for _, id := range c.IDs {
+		b.claimed[c.Client+id] = true
+	}
+	b.mu.Unlock()
+	return b.Append(ctx, e)
 }
 
 func (b *book) kinds() []audit.Kind {
@@ -151,7 +167,7 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{
-		book: &book{}, spine: &spine{ask: foundFor}, log: &lines{}, newID: newID,
+		book: &book{claimed: map[string]bool{}}, spine: &spine{ask: foundFor}, log: &lines{}, newID: newID,
 		tls: &tls.Config{Certificates: []tls.Certificate{near.TLSCertificate()}, RootCAs: authority.Pool(), ServerName: "smsp.test"},
 	}
 	now := func() time.Time {

@@ -44,6 +44,8 @@ type campaign struct {
 
 	born                   bool // a run has served, so that there is a log
 	delivered, killedEarly int
+	earlier                [][]byte // messages of the last round
+	replayed               int      // messages that were sent again, and refused
 }
 
 // TestKilledAtAnyInstant kills the provider again and again with SIGKILL over one
@@ -51,7 +53,8 @@ type campaign struct {
 //
 //   - every answer that a client received whole has its outcome in the log (WRD-AUD-05);
 //   - every question that reached the Spine has its intent in the log (WRD-AUD-04);
-//   - no question reached the Spine twice (WRD-SAF-04);
+//   - no question reached the Spine twice (WRD-SAF-04), although each round sends
+//     messages of the round before again (WRD-VAL-16, WRD-VAL-17);
 //   - `ward audit verify` succeeds (WRD-AUD-06);
 //   - each intent that the kill left open is closed by exactly one "recovered"
 //     entry of a later run, before that run records a new intent (WRD-AUD-05).
@@ -70,11 +73,11 @@ func TestKilledAtAnyInstant(t *testing.T) {
 		t.Fatalf("after the last round: %v", err)
 	}
 	l := c.ledger
-	t.Logf("%d kills (%d before the program served) in %s: %d answers delivered whole, %d questions at the Spine, %d entries, %d intents, %d of them found open and recovered",
-		n, c.killedEarly, time.Since(began).Round(time.Millisecond), c.delivered, len(c.asked), l.next, len(l.intents), l.recovered)
+	t.Logf("%d kills (%d before the program served) in %s: %d answers delivered whole, %d questions at the Spine, %d entries, %d intents, %d of them found open and recovered; %d replays refused",
+		n, c.killedEarly, time.Since(began).Round(time.Millisecond), c.delivered, len(c.asked), l.next, len(l.intents), l.recovered, c.replayed)
 	// A campaign in which nothing was under way proves nothing.
-	if c.delivered == 0 || len(c.asked) == 0 || l.recovered == 0 {
-		t.Error("the kills met no question under way")
+	if c.delivered == 0 || len(c.asked) == 0 || l.recovered == 0 || c.replayed == 0 {
+		t.Error("the kills met no question under way, or no message was sent again")
 	}
 }
 
@@ -107,7 +110,7 @@ func newCampaign(t *testing.T) *campaign {
 // 150 ms later, and checks. In one round of four the time runs from the start of
 // the process, so that the kill can also hit opening and recovery.
 func (c *campaign) round(t *testing.T) error {
-	clients, err := newLoad(c.stage, c.numbers)
+	clients, err := newLoad(c.stage, c.numbers, c.earlier)
 	if err != nil {
 		return err
 	}
@@ -126,6 +129,8 @@ func (c *campaign) round(t *testing.T) error {
 	time.Sleep(time.Duration(1+c.random.IntN(150)) * time.Millisecond)
 	w.kill()
 	answers := clients.end()
+	c.earlier = clients.sent
+	c.replayed += clients.replayed
 	if w.served() {
 		c.born = true
 	} else {

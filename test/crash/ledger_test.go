@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/wardsmsp/ward/cpis"
 	"github.com/wardsmsp/ward/internal/audit"
 	"github.com/wardsmsp/ward/internal/audit/sqlite"
 	"github.com/wardsmsp/ward/internal/spinesim"
@@ -79,9 +80,20 @@ func (l *ledger) take(record audit.Record) error {
 		}
 		delete(l.open, e.Correlation)
 		l.recovered++
+	case audit.Refused:
+		return l.refused(e)
 	case audit.Undelivered, audit.Stopped:
 	default:
 		return fmt.Errorf("an entry %q that nothing in this test causes: %s", e.Kind, e.Reason)
+	}
+	return nil
+}
+
+// refused takes the refusal of a message that was used before, and of no other.
+func (l *ledger) refused(e audit.Entry) error {
+	_, known := l.intents[e.QueryID]
+	if e.Outcome != cpis.RefusedDuplicate.String() || !known {
+		return fmt.Errorf("a refusal that nothing in this test causes: %s", e.Reason)
 	}
 	return nil
 }

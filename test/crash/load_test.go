@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"github.com/wardsmsp/ward/client"
 	"github.com/wardsmsp/ward/cpis"
 	"github.com/wardsmsp/ward/internal/config"
+	"github.com/wardsmsp/ward/internal/itk"
 	"github.com/wardsmsp/ward/internal/stage"
 )
 
@@ -50,12 +53,22 @@ type load struct {
 	numbers  *numbers
 	ended    atomic.Bool
 	running  sync.WaitGroup
+	earlier  [][]byte // messages that the run before may have asked about
 
-	mu      sync.Mutex
-	answers []answer
+	mu       sync.Mutex
+	answers  []answer
+	sent     [][]byte // the first few messages
+	replayed int      // messages of earlier that were refused as such
 }
 
-func newLoad(s *stage.Stage, n *numbers) (*load, error) {
+// keptMessages is how many messages of a round are sent again in the next one, and
+// replayers how many send them.
+const (
+	keptMessages = 100
+	replayers    = 4
+)
+
+func newLoad(s *stage.Stage, n *numbers, earlier [][]byte) (*load, error) {
 	settings, err := config.LoadClient(s.ClientConfig())
 	if err != nil {
 		return nil, err
@@ -67,10 +80,13 @@ func newLoad(s *stage.Stage, n *numbers) (*load, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &load{client: asker, settings: settings, numbers: n}, nil
+	return &load{client: asker, settings: settings, numbers: n, earlier: earlier}, nil
 }
 
 func (l *load) begin(clients int) {
+	for first := range replayers {
+		l.running.Go(func() { l.replay(first) })
+	}
 	for range clients {
 		l.running.Go(func() {
 			for !l.ended.Load() {
@@ -80,11 +96,41 @@ func (l *load) begin(clients int) {
 	}
 }
 
+// replay sends some messages of the round before once more, as they were.
+func (l *load) replay(first int) {
+	transport := &http.Transport{TLSClientConfig: l.settings.TLS.Clone()}
+	defer transport.CloseIdleConnections()
+	sender := &http.Client{Transport: transport, Timeout: 10 * time.Second}
+	for i := first; i < len(l.earlier) && !l.ended.Load(); i += replayers {
+		response, err := sender.Post(l.settings.URL, "text/xml", bytes.NewReader(l.earlier[i]))
+		if err != nil {
+			time.Sleep(time.Millisecond)
+			continue
+		}
+		content, _ := io.ReadAll(response.Body)
+		response.Body.Close()
+		if bytes.Contains(content, []byte(itk.DiagnosticReplayed)) {
+			l.mu.Lock()
+			l.replayed++
+			l.mu.Unlock()
+		}
+	}
+}
+
 // ask asks about a child that nobody asked about before.
 func (l *load) ask() {
-	r := l.client.Ask(context.Background(), client.Question{
+	message, err := l.client.Prepare(client.Question{
 		Number: l.numbers.take(), Author: l.settings.Author, AuditIdentities: l.settings.AuditIdentities,
 	})
+	if err != nil {
+		panic(err) // the same question could be written a moment ago
+	}
+	l.mu.Lock()
+	if len(l.sent) < keptMessages {
+		l.sent = append(l.sent, message.Content)
+	}
+	l.mu.Unlock()
+	r := l.client.Send(context.Background(), message)
 	if r.Raw == nil {
 		time.Sleep(time.Millisecond) // not served yet, or no more
 		return
