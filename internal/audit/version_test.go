@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/sqlite"
 )
 
 // WRD-OPS-14: testdata/v1 was written by the first release of the format and is
@@ -23,6 +24,14 @@ func TestStoreOfVersion1(t *testing.T) {
 	dir := t.TempDir()
 	err := os.CopyFS(dir, os.DirFS("testdata/v1"))
 	if err != nil {
+		t.Fatal(err)
+	}
+	reader, err := sqlite.OpenReadOnly(filepath.Join(dir, "audit.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustVerify(t, reader, k.public, dir)
+	if err := reader.Close(); err != nil {
 		t.Fatal(err)
 	}
 	store := openStore(t, filepath.Join(dir, "audit.db"))
@@ -49,6 +58,9 @@ func TestStoreOfVersion1(t *testing.T) {
 	log := openLog(t, options)
 	if seq := mustAppend(t, log, sample(5)); seq != 6 {
 		t.Errorf("the next sequence number is %d, want 6", seq)
+	}
+	if err := appendOnce(t, log, claimOf("ed", "m1")); err != nil {
+		t.Error(err) // version 1 had no claims
 	}
 	mustVerify(t, store, k.public, dir)
 	closeAll(t, log, store)
