@@ -75,10 +75,15 @@ func isChar(r rune) bool {
 // there is none.
 func ncName(s string, i int) int {
 	start := i
+	if i < len(s) && is(s[i], nameStart) {
+		for i < len(s) && is(s[i], nameByte) {
+			i++
+		}
+	}
 	for i < len(s) {
 		c := s[i]
 		if c < utf8.RuneSelf {
-			if !is(c, nameByte) || i == start && !is(c, nameStart) {
+			if !is(c, nameByte) || i == start {
 				break
 			}
 			i++

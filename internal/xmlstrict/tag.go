@@ -174,15 +174,20 @@ func (p *parser) attributeValue() (value string, referenced bool, err *Error) {
 	p.pos++
 	doc := p.doc
 	start := p.pos // of what is not yet added to the run
-	for i := start; i < len(doc); {
-		c := doc[i]
-		if !is(c, valueStop) {
+	for i := start; ; {
+		for i < len(doc) && !is(doc[i], valueStop) {
 			i++
-			continue
 		}
+		if i == len(doc) {
+			break
+		}
+		c := doc[i]
 		switch c {
 		case quote:
 			p.pos = i + 1
+			if !p.run.copied && p.run.start == p.run.end {
+				return doc[start:i], referenced, nil
+			}
 			p.run.add(start, i)
 			return p.run.take(), referenced, nil
 		case '"', '\'':

@@ -177,12 +177,14 @@ func (w *Writer) name(name string) {
 // and, in attribute values, tabs, which a parser would otherwise normalise.
 func (w *Writer) escape(s string, attribute bool) {
 	start := 0 // of what is not yet appended
-	for i := 0; i < len(s); {
-		c := s[i]
-		if !is(c, escaped) {
+	for i := 0; ; {
+		for i < len(s) && !is(s[i], escaped) {
 			i++
-			continue
 		}
+		if i == len(s) {
+			break
+		}
+		c := s[i]
 		if c >= utf8.RuneSelf {
 			r, size := utf8.DecodeRuneInString(s[i:])
 			if r == utf8.RuneError && size == 1 || !isChar(r) {
