@@ -66,7 +66,7 @@ func mustAccept(t *testing.T, doc string) itk.Request {
 
 func TestRequestIsRead(t *testing.T) { // WRD-MSG-01 to 05
 	want := itk.Request{
-		MessageID: messageID, TrackingID: trackingID, Username: "hazelbrook-ed", Sender: "urn:nhs-uk:addressing:ods:RZZ99",
+		MessageID: messageID, MessageUUID: messageID, TrackingID: trackingID, Username: "hazelbrook-ed", Sender: "urn:nhs-uk:addressing:ods:RZZ99",
 		Expires:         time.Date(2026, 3, 14, 9, 36, 53, 0, time.UTC),
 		AuditIdentities: []cpis.AuditIdentity{{URI: "urn:nhs-uk:identity:ods:RZZ99:triage-7"}},
 		Query:           queryBy(hazelbrook()),
