@@ -134,10 +134,12 @@ func reply(t *testing.T, relatesTo string, code cpis.Code, notified *cpis.Notifi
 	return string(content)
 }
 
-func fault(code int) string {
+func fault(code int) string { return diagnosed(code, "No.") }
+
+func diagnosed(code int, diagnostic string) string {
 	return fmt.Sprintf(`<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><s:Fault><faultcode>s:Client</faultcode>`+
 		`<faultstring>No.</faultstring><detail><e:ToolkitErrorInfo xmlns:e="urn:nhs-itk:ns:201005"><e:ErrorID>E-1</e:ErrorID>`+
-		`<e:ErrorCode>%d</e:ErrorCode><e:ErrorText>No.</e:ErrorText></e:ToolkitErrorInfo></detail></s:Fault></s:Body></s:Envelope>`, code)
+		`<e:ErrorCode>%d</e:ErrorCode><e:ErrorText>No.</e:ErrorText><e:ErrorDiagnosticText>%s</e:ErrorDiagnosticText></e:ToolkitErrorInfo></detail></s:Fault></s:Body></s:Envelope>`, code, diagnostic)
 }
 
 // Whatever a provider sends, the result says no more than is known, and the request
@@ -188,7 +190,7 @@ func TestResults(t *testing.T) {
 		"HTML 504": {504, text(html), cpis.ProviderNoAnswer, maybe},
 
 		"fault 1000":                 {500, text(fault(1000)), cpis.Refused, no},
-		"fault of a replay":          {500, text(strings.Replace(fault(1000), "<itk:ErrorDiagnosticText>", "<itk:ErrorDiagnosticText>"+itk.DiagnosticReplayed, 1)), cpis.RefusedDuplicate, maybe},
+		"fault of a replay":          {500, text(diagnosed(1000, itk.DiagnosticReplayed)), cpis.RefusedDuplicate, maybe},
 		"fault 3000":                 {500, text(fault(3000)), cpis.Refused, no},
 		"fault 2200":                 {500, text(fault(2200)), cpis.Refused, no},
 		"fault 2100":                 {500, text(fault(2100)), cpis.AuditFailedBefore, no},
