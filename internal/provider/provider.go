@@ -22,6 +22,7 @@ import (
 	"github.com/wardsmsp/ward/internal/itk"
 	"github.com/wardsmsp/ward/internal/server"
 	"github.com/wardsmsp/ward/internal/spine"
+	"github.com/wardsmsp/ward/internal/wsdl"
 )
 
 // Provider is a running SMSP.
@@ -66,7 +67,11 @@ func (p *Provider) start(ctx context.Context, build string) error {
 	if err != nil {
 		return err
 	}
-	p.server = server.New(p.serverConfig(gate))
+	documents, err := wsdl.Documents(server.Path, p.settings.ITK.AcceptedTo[0])
+	if err != nil {
+		return err
+	}
+	p.server = server.New(p.serverConfig(gate, documents))
 	err = p.startOperations()
 	if err != nil {
 		return err
@@ -162,7 +167,7 @@ func (p *Provider) gatewayConfig() gateway.Config {
 	}
 }
 
-func (p *Provider) serverConfig(gate *gateway.Gateway) server.Config {
+func (p *Provider) serverConfig(gate *gateway.Gateway, documents map[string][]byte) server.Config {
 	l := p.settings.Limits
 	return server.Config{
 		TLS:      p.settings.ListenTLS,
@@ -189,11 +194,12 @@ func (p *Provider) serverConfig(gate *gateway.Gateway) server.Config {
 			Profiles:     p.settings.ITK.RequestProfiles,
 			Interactions: p.settings.ITK.RequestInteractions,
 		},
-		Provider: p.settings.ODSCode,
-		Codes:    p.settings.CodeTable,
-		Logger:   p.logger,
-		Now:      time.Now,
-		NewID:    NewID,
+		Provider:  p.settings.ODSCode,
+		Codes:     p.settings.CodeTable,
+		Documents: documents,
+		Logger:    p.logger,
+		Now:       time.Now,
+		NewID:     NewID,
 	}
 }
 

@@ -70,9 +70,19 @@ func Samples(t testing.TB, pattern string) []string {
 // xmllint says against it, empty if it is valid.
 func Validate(t testing.TB, schema string, documents ...string) []string {
 	t.Helper()
+	return ValidateWith(t, filepath.Join(directory(t), "schemas", filepath.FromSlash(schema)), documents...)
+}
+
+// ValidateWith is Validate with the schema in any file.
+func ValidateWith(t testing.TB, file string, documents ...string) []string {
+	t.Helper()
+	path, err := filepath.Abs(file)
+	if err != nil {
+		t.Fatal(err)
+	}
 	verdicts := make([]string, 0, len(documents))
 	for batch := range slices.Chunk(documents, 500) {
-		verdicts = append(verdicts, validate(t, schema, batch)...)
+		verdicts = append(verdicts, validate(t, path, batch)...)
 	}
 	return verdicts
 }
@@ -92,12 +102,8 @@ var complaint = regexp.MustCompile(`(?m)^(\d+)\.xml:\d+: (.*)$`)
 
 func validate(t testing.TB, schema string, documents []string) []string {
 	t.Helper()
-	path, err := filepath.Abs(filepath.Join(directory(t), "schemas", filepath.FromSlash(schema)))
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
-	args := []string{"--noout", "--nonet", "--schema", path}
+	args := []string{"--noout", "--nonet", "--schema", schema}
 	for i, document := range documents {
 		name := strconv.Itoa(i) + ".xml"
 		args = append(args, name)
@@ -110,7 +116,7 @@ func validate(t testing.TB, schema string, documents []string) []string {
 	command.Dir = dir
 	var output bytes.Buffer
 	command.Stderr = &output
-	err = command.Run()
+	err := command.Run()
 	_, refused := err.(*exec.ExitError)
 	if err != nil && !refused {
 		t.Fatalf("xmllint (package libxml2-utils) must be installed: %v", err)

@@ -22,6 +22,7 @@ type exchange struct {
 	r           *http.Request
 	certificate *x509.Certificate
 	client      *clients.Client
+	document    []byte            // what is wanted instead of an answer
 	asked       *gateway.Question // set once the question may have been sent
 }
 
@@ -50,6 +51,8 @@ func (s *Server) admit(x *exchange) *refusal {
 		return busy("over the rate of all clients")
 	case x.r.URL.Path != Path:
 		return &refusal{status: http.StatusNotFound, reason: "no such path"}
+	case asksForDocument(x.r):
+		return s.findDocument(x)
 	case x.r.Method != http.MethodPost:
 		x.w.Header().Set("Allow", http.MethodPost)
 		return &refusal{status: http.StatusMethodNotAllowed, reason: "the method is not POST"}

@@ -27,6 +27,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.refuse(x, turnedAway)
 		return
 	}
+	if x.document != nil {
+		s.describe(x)
+		return
+	}
 	leave, ok := s.enter(x.client)
 	if !ok {
 		s.refuse(x, busy("too many questions under way"))

@@ -49,9 +49,11 @@ type Config struct {
 	Expect   itk.Expectations // all but what belongs to a client and a moment
 	Provider string           // our ODS code
 	Codes    cpis.Codes
-	Logger   *slog.Logger
-	Now      func() time.Time
-	NewID    func() string // an upper-case UUID, never the same twice
+	// Documents describe the service, each under the query that asks for it.
+	Documents map[string][]byte
+	Logger    *slog.Logger
+	Now       func() time.Time
+	NewID     func() string // an upper-case UUID, never the same twice
 }
 
 // Server answers clients.

@@ -184,8 +184,9 @@ func newRig(t *testing.T) *rig {
 	r.server = server.New(server.Config{
 		TLS:      &tls.Config{Certificates: []tls.Certificate{far.TLSCertificate()}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: authority.Pool()},
 		Register: register, Gateway: gate, Log: r.book, Provider: "Y99", Now: now,
-		NewID:  func() string { return r.newID() },
-		Logger: slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Documents: map[string][]byte{"wsdl": []byte(described), "xsd=hl7.xsd": []byte("<schema/>")},
+		NewID:     func() string { return r.newID() },
+		Logger:    slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Limits: server.Limits{Connections: 64, Questions: 16, Body: 64 << 10, Header: 16 << 10, HeaderTimeout: 5 * time.Second,
 			BodyTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second, IdleTimeout: 5 * time.Second, PerSecond: 1000, Burst: 1000},
 		Expect: itk.Expectations{Skew: time.Second, MaxLifetime: time.Hour, To: []string{r.url()},
