@@ -21,6 +21,9 @@ func examples[T any](n int, g *rapid.Generator[T]) []T {
 	return list
 }
 
+// ownSchema is the one that clients are given.
+const ownSchema = "hl7.xsd"
+
 // damaged are messages with one change or two by chance, the same on every run.
 func damaged(tries int, documents ...string) []string {
 	random := rand.New(rand.NewPCG(7, 9))

@@ -14,8 +14,6 @@ import (
 	"github.com/wardsmsp/ward/internal/xmlstrict"
 )
 
-const ownSchema = "hl7.xsd"
-
 // WRD-MSG-26: every query and every answer that can be written fits the schemas that
 // clients are given.
 func TestWrittenPayloadsFitOurSchemas(t *testing.T) {

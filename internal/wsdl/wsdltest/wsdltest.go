@@ -6,6 +6,8 @@ import (
 	"encoding/xml"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -101,4 +103,54 @@ func described(t testing.TB, message string) []xml.Name {
 		t.Fatalf("this is no message of the service: %s", message)
 	}
 	return names
+}
+
+// Difference is something that our schemas demand and the official ones do not.
+type Difference struct {
+	What      string
+	Complaint string // regular expression for what xmllint says
+}
+
+// MustBeStricter fails the test unless our schema refuses whatever the official
+// schemas refuse in their documents, and more only for the differences, each of
+// which the documents must show.
+func MustBeStricter(t testing.TB, schema string, differences []Difference, documents map[string][]string) {
+	t.Helper()
+	shown := map[string]bool{}
+	for official, list := range documents {
+		refused := 0
+		theirs, ours := reference.Validate(t, official, list...), Validate(t, schema, list...)
+		for i, document := range list {
+			switch {
+			case theirs[i] != "" && ours[i] == "":
+				t.Errorf("our schema takes what %s refuses: %s\n%s", official, theirs[i], document)
+			case theirs[i] != "":
+				refused++
+			default:
+				show(t, shown, differences, ours[i])
+			}
+		}
+		if refused < len(list)/3 {
+			t.Errorf("of %d documents for %s both refuse %d: too few to prove anything", len(list), official, refused)
+		}
+	}
+	for _, d := range differences {
+		if !shown[d.What] {
+			t.Errorf("no document shows the difference: %s", d.What)
+		}
+	}
+}
+
+func show(t testing.TB, shown map[string]bool, differences []Difference, verdict string) {
+	t.Helper()
+	for complaint := range strings.Lines(verdict) {
+		i := slices.IndexFunc(differences, func(d Difference) bool {
+			return regexp.MustCompile(d.Complaint).MatchString(complaint)
+		})
+		if i < 0 {
+			t.Errorf("our schema alone refuses: %s", complaint)
+			continue
+		}
+		shown[differences[i].What] = true
+	}
 }
