@@ -38,7 +38,7 @@ var stricter = []wsdltest.Difference{
 	{What: "a zone with the hours of a question", Complaint: `\}effectiveTime', attribute 'value': \[facet 'pattern'\] .*'\[0-9\]\{4,8\}`},
 	{What: "a response code of the list, with its name", Complaint: `\}value', attribute 'code': \[facet 'enumeration'\]|\}value': The attribute 'displayName' is required`},
 	{What: "a total that can be one", Complaint: `\}value', attribute 'value': (\[facet 'minInclusive'\]|.* is not a valid value of the local atomic type)`},
-	{What: "a use, if any", Complaint: `attribute 'use': .*(minLength|NameUses|TelecomUses)`},
+	{What: "a use, if any", Complaint: `attribute 'use': \[facet 'pattern'\]`},
 	{What: "a name of an organisation that asks", Complaint: `\}name': \[facet 'pattern'\]`},
 	{What: "names of the parts that CP-IS uses", Complaint: `\}(delimiter|validTime)': This element is not expected`},
 }

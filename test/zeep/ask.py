@@ -13,13 +13,12 @@ import uuid
 import requests
 import zeep
 from lxml import etree
-from zeep import ns, xsd
+from zeep import ns
 from zeep.plugins import HistoryPlugin
 from zeep.wsse.username import UsernameToken
 from zeep.wsse.utils import WSU, get_timestamp
 
 ITK = "{urn:nhs-itk:ns:201005}"
-HL7 = "{urn:hl7-org:v3}"
 SERVICE = "urn:nhs-itk:services:201005:sendRecvDistEnvelope"
 PLANS = {
     "CPP": ("COCT_TP146105GB01.CPPInformation", "cPPStartDate", "cPPEndDate"),
@@ -48,9 +47,8 @@ def lifetime(style):
     return stamp
 
 
-def question(client, party, job):
-    """The two arguments of the operation."""
-    payload = "uuid_" + new_id()
+def question(party, job):
+    """A question by a system with a responsible person."""
     organisation = {"id": {"root": "2.16.840.1.113883.2.1.3.2.4.19.1", "extension": party["organisation"]}, "name": "Example Hospital"}
     system = {
         "id": {"root": "1.2.826.0.1285.0.2.0.107", "extension": job.get("asid", party["asid"])},
@@ -60,7 +58,7 @@ def question(client, party, job):
         }}],
         "maintainingOrganization": organisation,
     }
-    query = {
+    return {
         "effectiveTime": {"value": datetime.datetime.utcnow().strftime("%Y%m%d%H%M%S+0000")},
         "id": {"root": new_id()},
         "author": {
@@ -69,20 +67,23 @@ def question(client, party, job):
         },
         "queryByParameter": {"person.NHSnumber": {"value": {"extension": job["nhs_number"]}}},
     }
-    stub = client.get_element(HL7 + "CP-ISQueryStub")
+
+
+def envelope(party, query):
+    """The two arguments of the operation."""
+    payload = "uuid_" + new_id()
     header = {
         "service": SERVICE,
         "trackingid": new_id(),
         "auditIdentity": {"id": [{"uri": party["audit_identity"]}]},
-        "manifest": {"count": 1, "manifestitem": [{
+        "manifest": {"count": 1, "manifestitem": {
             "id": payload, "mimetype": "text/xml", "profileid": "urn:nhs-en:profile:CP-ISNHSQuery-v1-0",
             "base64": False, "compressed": False, "encrypted": False,
-        }]},
+        }},
         "handlingSpecification": {"spec": [{
             "key": "urn:nhs-itk:ns:201005:interaction", "value": "urn:nhs-itk:interaction:CP-ISNHSQuery-v1-0"}]},
     }
-    content = xsd.AnyObject(stub, stub(**{"cP-ISNHSQuery": query}))
-    return header, {"count": 1, "payload": [{"id": payload, "_value_1": content}]}
+    return header, {"count": 1, "payload": {"id": payload, "CP-ISQueryStub": {"cP-ISNHSQuery": query}}}
 
 
 def plan_of(held):
@@ -99,9 +100,8 @@ def subject_of(held):
     child, mother = held["COCT_TP145101GB01.Child"], held["COCT_TP145100GB01.UnbornChild"]
     person = child["childPerson"] if child is not None else mother["parentMotherPerson"]
     ids = child["id"] if child is not None else person["playedMother"]["id"]
-    parts = {name: text for part in person["name"]["_value_1"] for name, text in part.items()}
     return {"nhs_number": ids[0]["extension"], "birth": person["birthTime"]["value"],
-            "given": parts["given"], "family": parts["family"], "mother": child is None}
+            "given": person["name"]["given"], "family": person["name"]["family"], "mother": child is None}
 
 
 def record_of(held):
@@ -116,7 +116,7 @@ def record_of(held):
 
 
 def answer_of(body, header):
-    response = body["payloads"]["payload"][0]["_value_1"]
+    response = body["payloads"]["payload"]["CP-ISNHSQueryResponse"]
     accesses = response["pertinentInformation13"]
     return {
         "code": response["value"]["code"],
@@ -145,10 +145,9 @@ def ask(session, document, job):
         # The plugin for WS-Addressing comes by itself, because the WSDL names actions.
         plugins=[history],
     )
-    service = client.create_service("{urn:x-ward:test:cpis}CPISSoap", party["url"])
-    header, payloads = question(client, party, job)
+    header, payloads = envelope(party, question(party, job))
     try:
-        body = service.sendRecvDistEnvelope(header=header, payloads=payloads)
+        body = client.service.sendRecvDistEnvelope(header=header, payloads=payloads)
         result = answer_of(body, history.last_received["envelope"].find("{%s}Header" % ns.SOAP_ENV_11))
     except zeep.exceptions.Fault as fault:
         result = fault_of(fault)
@@ -160,7 +159,7 @@ def ask(session, document, job):
 
 
 def main():
-    """Input: wsdl (path), certificate, key, ca (paths), party (url, username,
+    """Input: wsdl (URL), certificate, key, ca (paths), party (username,
     audit_identity, asid, organisation) and jobs (nhs_number, timestamp and, where
     it differs from the party's, username, password or asid)."""
     document = json.load(sys.stdin)

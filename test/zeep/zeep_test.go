@@ -85,12 +85,12 @@ func set(t *testing.T) *stage.Stage {
 func ask(t *testing.T, s *stage.Stage, jobs ...job) []result {
 	t.Helper()
 	document, err := json.Marshal(map[string]any{
-		"wsdl":        "testdata/cpis.wsdl",
+		"wsdl":        s.URL + "?wsdl",
 		"certificate": filepath.Join(s.Dir, "client.pem"),
 		"key":         filepath.Join(s.Dir, "client-key.pem"),
 		"ca":          filepath.Join(s.Dir, "ca.pem"),
 		"party": map[string]string{
-			"url": s.URL, "username": stage.Username, "audit_identity": stage.AuditIdentity,
+			"username": stage.Username, "audit_identity": stage.AuditIdentity,
 			"asid": stage.ClientASID, "organisation": stage.ClientODS,
 		},
 		"jobs": jobs,
@@ -252,13 +252,13 @@ func TestSendsWhatOurOwnClientWouldNot(t *testing.T) {
 	s := set(t)
 	r := ask(t, s, job{NHSNumber: "9990000034", Timestamp: "helper"})[0]
 	for rule, fragment := range map[string]string{
-		"L3, other prefixes":               "<ns0:DistributionEnvelope",
-		"L4, the timestamp last":           "</wsse:UsernameToken><wsu:Timestamp ",
-		"L6, urn:uuid: in lower case":      ">" + strings.ToLower(r.MessageID) + "<",
-		"L10, flags written out":           `base64="false"`,
-		"L11, +00:00 for UTC":              "+00:00</wsu:Created>",
-		"L5, a timestamp without an id":    `utility-1.0.xsd"><wsu:Created>`,
-		"L9, an identity without its type": `<ns0:id uri="urn:nhs-uk:identity:ods:RXX:ed-nurse-0042"/>`,
+		"L3, other prefixes":            "<ns0:DistributionEnvelope",
+		"L4, the timestamp last":        "</wsse:UsernameToken><wsu:Timestamp ",
+		"L6, urn:uuid: in lower case":   ">" + strings.ToLower(r.MessageID) + "<",
+		"L10, flags written out":        `base64="false"`,
+		"L11, +00:00 for UTC":           "+00:00</wsu:Created>",
+		"L5, a timestamp without an id": `utility-1.0.xsd"><wsu:Created>`,
+		"L9, no address of the sender":  `</ns0:manifest><ns0:handlingSpecification>`,
 	} {
 		if !strings.Contains(r.Sent, fragment) {
 			t.Errorf("%s: zeep no longer sends %s\n%s", rule, fragment, r.Sent)
