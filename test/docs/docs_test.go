@@ -38,6 +38,28 @@ func TestClientGuideListsEveryOutcome(t *testing.T) {
 	}
 }
 
+// WRD-SUP-08: what the client guide shows of a sample client stands in that client,
+// which is tested.
+func TestSamplesAreOfTheSampleClients(t *testing.T) {
+	guide := read(t, "docs/clients.md")
+	sources := regexp.MustCompile(`From \[[a-z.]+\]\(\.\./([a-z./]+)\):`).FindAllStringSubmatchIndex(guide, -1)
+	block := regexp.MustCompile("(?s)```[a-z]+\n(.*?)```")
+	shown := 0
+	for _, at := range sources {
+		source := read(t, guide[at[2]:at[3]])
+		section, _, _ := strings.Cut(guide[at[1]:], "\n#")
+		for _, sample := range block.FindAllStringSubmatch(section, -1) {
+			shown++
+			if !strings.Contains(source, sample[1]) {
+				t.Errorf("this does not stand in %s:\n%s", guide[at[2]:at[3]], sample[1])
+			}
+		}
+	}
+	if len(sources) != 2 || shown != 4 {
+		t.Errorf("%d samples of %d clients", shown, len(sources))
+	}
+}
+
 // The operator's guide lists every setting, and no other.
 func TestOperatorGuideListsEverySetting(t *testing.T) {
 	guide := read(t, "docs/operators.md")

@@ -135,7 +135,7 @@ async function ask(client, party, job) {
     Object.assign(answer, answerOf(body, header));
   } catch (error) {
     if (error.root === undefined) throw error; // no SOAP fault: the outcome is unknown
-    Object.assign(answer, faultOf(error.root.Envelope.Body.Fault));
+    Object.assign(answer, faultOf(error.root.Envelope.Body.Fault)); // this message was not asked
   }
   return { ...answer, sent: client.lastRequest };
 }

@@ -21,6 +21,7 @@ import (
 
 	"github.com/wardsmsp/ward/internal/spinesim"
 	"github.com/wardsmsp/ward/internal/stage"
+	"github.com/wardsmsp/ward/internal/wsdl/wsdltest"
 )
 
 // job is one question, and what differs in it from the usual.
@@ -138,6 +139,7 @@ func TestReadsEveryAnswerOfTheCast(t *testing.T) {
 		jobs[i].NHSNumber = child.NHSNumber
 	}
 	for i, r := range ask(t, s, jobs...) {
+		wsdltest.MustValidateMessages(t, r.Sent)
 		child := children[i]
 		t.Run(child.Situation, func(t *testing.T) { confirm(t, child, r) })
 	}

@@ -140,8 +140,7 @@ def ask(session, document, job):
     client = zeep.Client(
         document["wsdl"],
         transport=zeep.Transport(session=session, operation_timeout=20),
-        wsse=UsernameToken(job.get("username", party["username"]), password=job.get("password"),
-                           timestamp_token=lifetime(job["timestamp"])),
+        wsse=UsernameToken(job.get("username", party["username"]), job.get("password"), timestamp_token=lifetime(job["timestamp"])),
         # The plugin for WS-Addressing comes by itself, because the WSDL names actions.
         plugins=[history],
     )
@@ -149,8 +148,9 @@ def ask(session, document, job):
     try:
         body = client.service.sendRecvDistEnvelope(header=header, payloads=payloads)
         result = answer_of(body, history.last_received["envelope"].find("{%s}Header" % ns.SOAP_ENV_11))
-    except zeep.exceptions.Fault as fault:
+    except zeep.exceptions.Fault as fault:  # this message was not asked
         result = fault_of(fault)
+    # Any other exception leaves the outcome unknown: never ask again because of it.
     sent = history.last_sent
     result["sent"] = etree.tostring(sent["envelope"], encoding="unicode")
     result["sent_headers"] = dict(sent["http_headers"])

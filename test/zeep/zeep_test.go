@@ -1,7 +1,8 @@
 //go:build zeep
 
 // Package zeep asks the provider with a SOAP client that was not written for it:
-// zeep, under Debian's Python (WRD-SUP-09). Run it with -tags zeep.
+// zeep, under Debian's Python (WRD-SUP-09). The client knows of the service what the
+// served WSDL tells, over mutual TLS. Run it with -tags zeep.
 package zeep_test
 
 import (
@@ -18,6 +19,7 @@ import (
 
 	"github.com/wardsmsp/ward/internal/spinesim"
 	"github.com/wardsmsp/ward/internal/stage"
+	"github.com/wardsmsp/ward/internal/wsdl/wsdltest"
 )
 
 // python is Debian's interpreter, to which the package python3-zeep belongs.
@@ -125,6 +127,7 @@ func TestReadsEveryAnswerOfTheCast(t *testing.T) {
 		jobs = append(jobs, job{NHSNumber: child.NHSNumber, Timestamp: [...]string{"helper", "fraction", "zoneless"}[i%3]})
 	}
 	for i, r := range ask(t, s, jobs...) {
+		wsdltest.MustValidateMessages(t, r.Sent)
 		child := children[i]
 		t.Run(child.Situation, func(t *testing.T) { confirm(t, child, r) })
 	}
