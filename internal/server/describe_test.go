@@ -1,7 +1,6 @@
 package server_test
 
 import (
-	"crypto/tls"
 	"io"
 	"net/http"
 	"strconv"
@@ -14,13 +13,13 @@ import (
 const described = "<definitions/>"
 
 // fetch is one HTTP request on a connection of its own.
-func (r *rig) fetch(t *testing.T, as *tls.Config, method, url string) (*http.Response, string) {
+func (r *rig) fetch(t *testing.T, method, url string) (*http.Response, string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	transport := &http.Transport{TLSClientConfig: as, DisableKeepAlives: true}
+	transport := &http.Transport{TLSClientConfig: r.tls, DisableKeepAlives: true}
 	response, err := transport.RoundTrip(request)
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +45,7 @@ func TestDescription(t *testing.T) {
 	r := newRig(t)
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			response, body := r.fetch(t, r.tls, c.method, r.url()+"?"+c.query)
+			response, body := r.fetch(t, c.method, r.url()+"?"+c.query)
 			if response.StatusCode != http.StatusOK || body != c.body {
 				t.Errorf("status %d: %s", response.StatusCode, body)
 			}
@@ -89,7 +88,7 @@ func TestNoDescription(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
-			response, body := r.fetch(t, r.tls, c.method, r.url()+c.target)
+			response, body := r.fetch(t, c.method, r.url()+c.target)
 			if response.StatusCode != c.status || body != "" || response.Header.Get("Allow") != c.allow {
 				t.Errorf("status %d, Allow %q: %s", response.StatusCode, response.Header.Get("Allow"), body)
 			}
@@ -102,7 +101,7 @@ func TestNoDescription(t *testing.T) {
 func TestQuestionWithAQuery(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	response, _ := r.fetch(t, r.tls, http.MethodPost, r.url()+"?wsdl")
+	response, _ := r.fetch(t, http.MethodPost, r.url()+"?wsdl")
 	if response.StatusCode != http.StatusUnsupportedMediaType { // as without a query: it has no media type
 		t.Errorf("status %d", response.StatusCode)
 	}
@@ -118,7 +117,7 @@ func TestDescriptionNeedsAnIdentity(t *testing.T) {
 	r.ahead = 400 * 24 * time.Hour // no certificate lasts so long
 	r.mu.Unlock()
 	for _, query := range []string{"?wsdl", "?nothing"} {
-		response, body := r.fetch(t, r.tls, http.MethodGet, r.url()+query)
+		response, body := r.fetch(t, http.MethodGet, r.url()+query)
 		if response.StatusCode != http.StatusForbidden || body != "" {
 			t.Errorf("%s: status %d: %s", query, response.StatusCode, body)
 		}

@@ -138,10 +138,15 @@ func TestReadsEveryAnswerOfTheCast(t *testing.T) {
 	for i, child := range children {
 		jobs[i].NHSNumber = child.NHSNumber
 	}
+	read := map[string]bool{}
 	for i, r := range ask(t, s, jobs...) {
+		read[r.Code] = true
 		wsdltest.MustValidateMessages(t, r.Sent)
 		child := children[i]
 		t.Run(child.Situation, func(t *testing.T) { confirm(t, child, r) })
+	}
+	if !read["SMSP-0000"] || !read["CPIS-0001"] {
+		t.Errorf("the cast gave only the codes %v", read)
 	}
 	for number, n := range s.Simulator.Counters().ByNumber {
 		if n != 1 {
