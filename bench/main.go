@@ -127,6 +127,10 @@ func measure(ctx context.Context, o options, quick bool) (*report, error) {
 		if err != nil {
 			return nil, err
 		}
+		r.readings, err = measureReaders(ctx, s)
+		if err != nil {
+			return nil, err
+		}
 	}
 	r.starts, err = measureStarts(ctx, s)
 	if err != nil {

@@ -17,6 +17,7 @@ type report struct {
 	pinning      cores
 	benchmarks   []benchmark
 	codecs       *codecs
+	readings     []reading
 	results      []result
 	sizes        sizes
 	starts       starts
@@ -223,6 +224,7 @@ func (r *report) writeCodecs(w *strings.Builder) {
 		rows = append(rows, []string{line.name, fmt.Sprint(line.result.NsPerOp()), fmt.Sprint(line.result.AllocedBytesPerOp()), fmt.Sprint(line.result.AllocsPerOp()), line.budget})
 	}
 	table(w, []string{"", "ns/op", "B/op", "allocs/op", "budget"}, rows)
+	r.writeReaders(w)
 	fmt.Fprintf(w, "The packages' own benchmarks:\n\n")
 	rows = nil
 	for _, b := range r.benchmarks {
