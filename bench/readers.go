@@ -140,7 +140,9 @@ func (r *report) writeReaders(w *strings.Builder) {
 	table(w, []string{"", "Ward", "libxml2", "encoding/xml", "the others, in times of Ward's"}, rows)
 }
 
-func inMicro(d time.Duration) string { return fmt.Sprintf("%.1f", float64(d)/float64(time.Microsecond)) }
+func inMicro(d time.Duration) string {
+	return fmt.Sprintf("%.1f", float64(d)/float64(time.Microsecond))
+}
 
 func ratioOf(other, ward time.Duration) float64 { return float64(other) / float64(ward) }
 
