@@ -22,6 +22,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{correlation: s.config.NewID(), received: s.config.Now(), w: w, r: r}
 	w.Header().Set("X-Correlation-Id", x.correlation)
 	defer s.recoverFrom(x)
+	if !plainlyFramed(r) {
+		w.Header().Set("Connection", "close")
+	}
 	turnedAway := s.admit(x)
 	if turnedAway != nil {
 		s.refuse(x, turnedAway)
@@ -43,6 +46,13 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.answer(x, body)
+}
+
+// plainlyFramed reports whether there can be no doubt about where the request ends.
+// net/http lets chunks override a Content-Length, and HTTP/1.0 ignore chunks, without
+// a word to the handler; what follows such a request may not be one (WRD-SEC-05).
+func plainlyFramed(r *http.Request) bool {
+	return len(r.TransferEncoding) == 0 && r.ProtoAtLeast(1, 1)
 }
 
 // enter bounds the questions under way, of one client so that it cannot crowd out
@@ -176,12 +186,15 @@ func (s *Server) refuseMessage(x *exchange, request itk.Request, fault *itk.Faul
 	s.fault(x, fault)
 }
 
+// fault answers a message that is not taken, and ends the connection: a body that is
+// no message may have been cut short of what follows it (WRD-SEC-05).
 func (s *Server) fault(x *exchange, fault *itk.Fault) {
 	content, err := itk.WriteFault(fault, s.config.NewID(), x.correlation)
 	if err != nil {
 		s.refuse(x, &refusal{status: http.StatusInternalServerError, reason: "a fault could not be written"})
 		return
 	}
+	x.w.Header().Set("Connection", "close")
 	s.send(x, http.StatusInternalServerError, content)
 	s.config.Logger.Info("message refused", "event", "message.refused", "correlation", x.correlation,
 		"client", x.name(), "rule", fault.Rule, "code", fault.ErrorCode, "elapsed_ms", s.elapsed(x))

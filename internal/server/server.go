@@ -83,9 +83,10 @@ func New(config Config) *Server {
 		TLSConfig:         config.TLS,
 		Protocols:         protocols,
 		ReadHeaderTimeout: config.Limits.HeaderTimeout,
-		// For what net/http reads when it refuses a request itself; the handler
-		// sets deadlines of its own.
+		// For what net/http reads and writes when it refuses a request itself; the
+		// handler sets deadlines of its own.
 		ReadTimeout:    config.Limits.HeaderTimeout + config.Limits.BodyTimeout,
+		WriteTimeout:   config.Limits.HeaderTimeout + config.Limits.WriteTimeout,
 		IdleTimeout:    config.Limits.IdleTimeout,
 		MaxHeaderBytes: config.Limits.Header,
 		// net/http would answer OPTIONS * itself, to strangers too.

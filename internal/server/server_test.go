@@ -146,6 +146,13 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
+	return newRigWithin(t, 5*time.Second)
+}
+
+// newRigWithin is a rig whose server waits so long, and no longer, for each thing
+// that a client is to do.
+func newRigWithin(t *testing.T, wait time.Duration) *rig {
+	t.Helper()
 	authority, err := testpki.New(time.Now())
 	if err != nil {
 		t.Fatal(err)
@@ -187,8 +194,8 @@ func newRig(t *testing.T) *rig {
 		Documents: map[string][]byte{"wsdl": []byte(described), "xsd=hl7.xsd": []byte("<schema/>")},
 		NewID:     func() string { return r.newID() },
 		Logger:    slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Limits: server.Limits{Connections: 64, Questions: 16, Body: 64 << 10, Header: 16 << 10, HeaderTimeout: 5 * time.Second,
-			BodyTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second, IdleTimeout: 5 * time.Second, PerSecond: 1000, Burst: 1000},
+		Limits: server.Limits{Connections: 64, Questions: 16, Body: 64 << 10, Header: 16 << 10, HeaderTimeout: wait,
+			BodyTimeout: wait, WriteTimeout: wait, IdleTimeout: wait, PerSecond: 1000, Burst: 1000},
 		Expect: itk.Expectations{Skew: time.Second, MaxLifetime: time.Hour, To: []string{r.url()},
 			Profiles: []string{itk.RequestProfile}, Interactions: []string{itk.RequestInteraction}},
 	})
@@ -297,6 +304,10 @@ func TestOutcomeCannotBeRecorded(t *testing.T) {
 	told(t, got, cpis.InternalAfterSent, cpis.NotifiedYes, `code="SMSP-9999"`)
 	if !strings.Contains(string(got.Raw), `value="notified"`) {
 		t.Error("what is known of the notification was not told")
+	}
+	// The client does not wait for the remark about its answer.
+	for end := time.Now().Add(patience); len(r.book.kinds()) < 2 && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
 	}
 	r.asked(t, 1, audit.Intent, audit.Undelivered)
 }

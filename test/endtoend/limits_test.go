@@ -222,7 +222,7 @@ func TestWaysOfAsking(t *testing.T) {
 		close bool
 	}{
 		"keep-alive": {write: whole},
-		"chunked":    {write: inChunks},
+		"chunked":    {close: true, write: inChunks}, // WRD-SEC-05
 		"HTTP/1.1, to be closed": {close: true, write: func(m []byte) string {
 			return post(len(m), "Connection: close") + string(m)
 		}},
