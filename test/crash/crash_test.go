@@ -94,16 +94,30 @@ func newCampaign(t *testing.T) *campaign {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
+	program, err := stage.Build(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	return &campaign{
 		stage:   s,
-		program: build(t),
+		program: program,
 		random:  rand.New(rand.NewPCG(seed, 0)),
 		numbers: newNumbers(),
 		ledger:  newLedger(s.Dir),
 		asked:   map[string]bool{},
 	}
+}
+
+// start starts the program over the log as it is. It does not outlive the test.
+func (c *campaign) start(t *testing.T) (*stage.Process, error) {
+	p, err := c.stage.StartProcess(c.program)
+	if err != nil {
+		return nil, err
+	}
+	t.Cleanup(p.Kill)
+	return p, nil
 }
 
 // round starts the program over what the round before left behind, kills it 1 to
@@ -114,31 +128,31 @@ func (c *campaign) round(t *testing.T) error {
 	if err != nil {
 		return err
 	}
-	w, err := start(t, c.program, c.stage.WardConfig())
+	w, err := c.start(t)
 	if err != nil {
 		return err
 	}
 	early := c.random.IntN(4) == 0
 	if !early {
-		err = w.waitServing()
+		err = w.WaitServing()
 		if err != nil {
 			return err
 		}
 	}
 	clients.begin(16 + c.random.IntN(17))
 	time.Sleep(time.Duration(1+c.random.IntN(150)) * time.Millisecond)
-	w.kill()
+	w.Kill()
 	answers := clients.end()
 	c.earlier = clients.sent
 	c.replayed += clients.replayed
-	if w.served() {
+	if w.Served() {
 		c.born = true
 	} else {
 		c.killedEarly++
 	}
 	err = c.check(answers)
 	if err != nil {
-		return fmt.Errorf("%w\n%s", err, w.tail())
+		return fmt.Errorf("%w\n%s", err, w.Tail())
 	}
 	return nil
 }
@@ -169,7 +183,7 @@ func (c *campaign) check(answers []answer) error {
 			return err
 		}
 	}
-	return verify(c.program, c.stage.WardConfig())
+	return c.stage.Verify(c.program)
 }
 
 // unborn checks that a program killed before it ever served, so perhaps before its
@@ -205,15 +219,15 @@ func (c *campaign) confirmQuery(q spinesim.Query) error {
 // finish starts the program once more, stops it in order, and expects that no
 // question is left open.
 func (c *campaign) finish(t *testing.T) error {
-	w, err := start(t, c.program, c.stage.WardConfig())
+	w, err := c.start(t)
 	if err != nil {
 		return err
 	}
-	err = w.waitServing()
+	err = w.WaitServing()
 	if err != nil {
 		return err
 	}
-	err = w.stop()
+	err = w.Stop()
 	if err != nil {
 		return err
 	}
@@ -250,26 +264,26 @@ func (c *campaign) firstStart(t *testing.T) error {
 	if err != nil {
 		return err
 	}
-	first, err := start(t, c.program, c.stage.WardConfig())
+	first, err := c.start(t)
 	if err != nil {
 		return err
 	}
 	after := time.Duration(1+c.random.IntN(60)) * time.Millisecond
 	time.Sleep(after)
-	first.kill()
-	second, err := start(t, c.program, c.stage.WardConfig())
+	first.Kill()
+	second, err := c.start(t)
 	if err != nil {
 		return err
 	}
-	err = second.waitServing()
+	err = second.WaitServing()
 	if err != nil {
 		return fmt.Errorf("after a first start killed after %s: %w", after, err)
 	}
-	err = second.stop()
+	err = second.Stop()
 	if err != nil {
 		return err
 	}
-	return verify(c.program, c.stage.WardConfig())
+	return c.stage.Verify(c.program)
 }
 
 // forget removes the log of the stage.
