@@ -48,7 +48,6 @@ func delays() []attack {
 			})},
 		{name: "chunks without a last one", want: refused(408),
 			does: stops(func(m string) string { return strings.TrimSuffix(chunked(m), "0\r\n\r\n") })},
-		{name: "a question, then nothing", want: want{statuses: []int{200}, asked: 1, alone: true}, does: stops(func(m string) string { return post(m) })},
 		{name: "a question, then a header that stops", want: answeredAndClosed(), does: stops(func(m string) string { return post(m) + postLine })},
 		{name: "questions one behind the other, of which no answer is read",
 			want: want{asked: many, undelivered: true, note: "answered until the connection takes no more, then closed; the answer that it did not take is recorded, and that its delivery is not confirmed"},
@@ -93,6 +92,7 @@ const places = 15
 func floods() []attack {
 	kept := want{asked: 1, note: "another connection waits until one of them ends; connections that are already open are served"}
 	return []attack{
+		{name: "a question, then nothing", want: want{asked: 1, alone: true, note: "200; connection closed after the idle time"}, does: (*attacker).idles},
 		{name: "as many connections as there are places, without a handshake", want: kept, does: func(a *attacker) (*conn, error) {
 			return a.fill(func() (io.Closer, error) { return a.connect() })
 		}},
@@ -102,6 +102,28 @@ func floods() []attack {
 		{name: "the same, by a stranger", want: kept, does: func(a *attacker) (*conn, error) {
 			return a.fill(func() (io.Closer, error) { return a.as(a.stranger).dial() })
 		}},
+	}
+}
+
+// idles asks a question and then nothing, until the connection is closed. The good
+// client's own connection is kept busy, lest it be closed as well.
+func (a *attacker) idles() (*conn, error) {
+	c, err := a.say(post(a.message()))
+	if err != nil {
+		return nil, err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- answeredAndClosed().judge(c, a) }()
+	for {
+		select {
+		case err = <-ended:
+			return nil, err
+		case <-time.After(100 * time.Millisecond):
+		}
+		err = a.good()
+		if err != nil {
+			return nil, err
+		}
 	}
 }
 

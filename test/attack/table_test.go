@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"math"
 	"testing"
-	"time"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -212,5 +211,3 @@ func (s *scene) tally(t *testing.T) tally {
 	}
 	return n
 }
-
-var _ = time.Second
