@@ -107,7 +107,7 @@ func (s *scene) prepare(ctx context.Context) error {
 // dress makes the files, and learns from Ward what it sends to the Spine.
 func (s *scene) dress(ctx context.Context) error {
 	var err error
-	s.stage, err = stage.Set(stage.Options{Dir: s.dir, SpineTLS: s.options.tls, Limits: "connections = 20000"})
+	s.stage, err = stage.Set(stage.Options{Dir: s.dir, SpineTLS: s.options.tls, Limits: "connections = 20000\nconnections_per_address = 20000"})
 	if err != nil {
 		return err
 	}

@@ -105,6 +105,7 @@ func positive[T int | float64 | time.Duration](c *checker, key string, value T) 
 
 func (c *checker) limits(l Limits) {
 	positive(c, "limits.connections", l.Connections)
+	positive(c, "limits.connections_per_address", l.PerAddress)
 	positive(c, "limits.questions", l.Questions)
 	positive(c, "limits.body", l.Body)
 	positive(c, "limits.header", l.Header)

@@ -97,6 +97,7 @@ func defaults() File {
 	return File{
 		Limits: Limits{
 			Connections:  1024,
+			PerAddress:   512,
 			Questions:    256,
 			Body:         256 << 10,
 			Header:       16 << 10,

@@ -33,18 +33,19 @@ type Listen struct {
 
 // Limits bound what the listener takes.
 type Limits struct {
-	Connections  int           `toml:"connections"`    // open at a time; 1024
-	Questions    int           `toml:"questions"`      // under way at a time; 256
-	Body         int           `toml:"body"`           // bytes of a request; 262144
-	Header       int           `toml:"header"`         // bytes of an HTTP header; 16384
-	HeaderTime   time.Duration `toml:"header_timeout"` // to receive the header; 5s
-	BodyTime     time.Duration `toml:"body_timeout"`   // to receive the body; 5s
-	WriteTime    time.Duration `toml:"write_timeout"`  // to send the answer; 5s
-	IdleTime     time.Duration `toml:"idle_timeout"`   // of a connection; 2m
-	DrainTime    time.Duration `toml:"drain_timeout"`  // to finish on a stop signal; 15s
-	PerSecond    float64       `toml:"per_second"`     // questions of all clients together; 500
-	Burst        int           `toml:"burst"`          // 500
-	BusyInterval time.Duration `toml:"retry_after"`    // told to a client that is turned away; 5s
+	Connections  int           `toml:"connections"`             // open at a time; 1024
+	PerAddress   int           `toml:"connections_per_address"` // of them from one address; 512
+	Questions    int           `toml:"questions"`               // under way at a time; 256
+	Body         int           `toml:"body"`                    // bytes of a request; 262144
+	Header       int           `toml:"header"`                  // bytes of an HTTP header; 16384
+	HeaderTime   time.Duration `toml:"header_timeout"`          // to receive the header; 5s
+	BodyTime     time.Duration `toml:"body_timeout"`            // to receive the body; 5s
+	WriteTime    time.Duration `toml:"write_timeout"`           // to send the answer; 5s
+	IdleTime     time.Duration `toml:"idle_timeout"`            // of a connection; 2m
+	DrainTime    time.Duration `toml:"drain_timeout"`           // to finish on a stop signal; 15s
+	PerSecond    float64       `toml:"per_second"`              // questions of all clients together; 500
+	Burst        int           `toml:"burst"`                   // 500
+	BusyInterval time.Duration `toml:"retry_after"`             // told to a client that is turned away; 5s
 }
 
 // ITK is what a request must say.

@@ -32,7 +32,7 @@ func TestDefaults(t *testing.T) {
 	one, no, twenty, forty, sixtyFour := 1, false, 20.0, 40, 64
 	expected := config.File{
 		Limits: config.Limits{
-			Connections: 1024, Questions: 256, Body: 262144, Header: 16384,
+			Connections: 1024, PerAddress: 512, Questions: 256, Body: 262144, Header: 16384,
 			HeaderTime: 5 * time.Second, BodyTime: 5 * time.Second, WriteTime: 5 * time.Second,
 			IdleTime: 2 * time.Minute, DrainTime: 15 * time.Second,
 			PerSecond: 500, Burst: 500, BusyInterval: 5 * time.Second,

@@ -87,7 +87,7 @@ func limitRules() []rule {
 		{"a clock skew below 0", in("itk", `clock_skew = "-1s"`), "itk.clock_skew", "between"},
 		{"a clock skew above a minute", in("itk", `clock_skew = "61s"`), "itk.clock_skew", "between"},
 	}
-	for _, key := range []string{"connections", "questions", "body", "header", "per_second", "burst"} {
+	for _, key := range []string{"connections", "connections_per_address", "questions", "body", "header", "per_second", "burst"} {
 		rules = append(rules, notPositive("limits", key, false)...)
 	}
 	for _, key := range []string{"header_timeout", "body_timeout", "write_timeout", "idle_timeout", "drain_timeout", "retry_after"} {

@@ -176,6 +176,7 @@ func (p *Provider) serverConfig(gate *gateway.Gateway, documents map[string][]by
 		Log:      p.log,
 		Limits: server.Limits{
 			Connections:   l.Connections,
+			PerAddress:    l.PerAddress,
 			Questions:     l.Questions,
 			Body:          l.Body,
 			Header:        l.Header,

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -27,6 +28,7 @@ const Path = "/smsp/cpis"
 // Limits bound what the server takes.
 type Limits struct {
 	Connections   int           // open at a time
+	PerAddress    int           // of them from one address
 	Questions     int           // under way at a time
 	Body          int           // bytes of a request
 	Header        int           // bytes of an HTTP header
@@ -98,7 +100,8 @@ func New(config Config) *Server {
 
 // Serve answers connections of the listener until Shutdown, and then returns nil.
 func (s *Server) Serve(listener net.Listener) error {
-	err := s.http.ServeTLS(netutil.LimitListener(listener, s.config.Limits.Connections), "", "")
+	fair := &perAddress{Listener: listener, most: s.config.Limits.PerAddress, logger: s.config.Logger, open: map[netip.Prefix]int{}}
+	err := s.http.ServeTLS(netutil.LimitListener(fair, s.config.Limits.Connections), "", "")
 	if err == http.ErrServerClosed {
 		return nil
 	}

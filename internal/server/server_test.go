@@ -194,7 +194,7 @@ func newRigWithin(t *testing.T, wait time.Duration) *rig {
 		Documents: map[string][]byte{"wsdl": []byte(described), "xsd=hl7.xsd": []byte("<schema/>")},
 		NewID:     func() string { return r.newID() },
 		Logger:    slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Limits: server.Limits{Connections: 64, Questions: 16, Body: 64 << 10, Header: 16 << 10, HeaderTimeout: wait,
+		Limits: server.Limits{Connections: 64, PerAddress: perAddress, Questions: 16, Body: 64 << 10, Header: 16 << 10, HeaderTimeout: wait,
 			BodyTimeout: wait, WriteTimeout: wait, IdleTimeout: wait, PerSecond: 1000, Burst: 1000},
 		Expect: itk.Expectations{Skew: time.Second, MaxLifetime: time.Hour, To: []string{r.url()},
 			Profiles: []string{itk.RequestProfile}, Interactions: []string{itk.RequestInteraction}},
