@@ -6,6 +6,7 @@ package attack_test
 
 import (
 	"crypto/tls"
+	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -59,6 +60,15 @@ type attack struct {
 	want want
 }
 
+// by has an attacker make the attack, and says what went otherwise than it should.
+func (a attack) by(who *attacker) error {
+	c, err := a.does(who)
+	if err != nil || c == nil {
+		return err
+	}
+	return a.want.judge(c, who)
+}
+
 // want is what must come of an attack.
 type want struct {
 	statuses []int  // of the HTTP answers, in their order
@@ -76,9 +86,10 @@ const many = -1
 
 // group is attacks that meet the same limits.
 type group struct {
-	title   string
-	limits  string // TOML
-	attacks []attack
+	title    string
+	limits   string // TOML
+	together bool   // made all at a time, since each takes its time
+	attacks  []attack
 }
 
 func groups() []group {
@@ -88,17 +99,17 @@ func groups() []group {
 		{title: "Bodies", attacks: bodies()},
 		{title: "XML", attacks: documents()},
 		{title: "TCP and TLS", attacks: connections()},
-		{title: "Time", attacks: delays(), limits: `
-header_timeout = "1s"
-body_timeout = "1s"
-write_timeout = "1s"`},
+		{title: "Senders that are slow", together: true, attacks: delays(), limits: "header_timeout = \"1s\"\nbody_timeout = \"1s\""},
+		{title: "Readers that are slow", attacks: readers(), limits: `write_timeout = "1s"`},
 		{title: "Idle connections", attacks: floods(), limits: "connections = 16\nidle_timeout = \"3s\""},
+		{title: "Connections of one address", attacks: hoards(), limits: "connections_per_address = 16"},
 	}
 }
 
 // attacker is somebody with a certificate.
 type attacker struct {
 	address  string
+	from     net.Addr // nil for any
 	tls      *tls.Config
 	stranger *tls.Config // with a certificate that nobody registered
 	asker    *client.Client

@@ -27,7 +27,8 @@ type conn struct {
 
 // connect opens a TCP connection.
 func (a *attacker) connect() (*net.TCPConn, error) {
-	c, err := net.DialTimeout("tcp", a.address, patience)
+	dialer := net.Dialer{Timeout: patience, LocalAddr: a.from}
+	c, err := dialer.Dial("tcp", a.address)
 	if err != nil {
 		return nil, err
 	}

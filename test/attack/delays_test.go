@@ -2,7 +2,6 @@ package attack_test
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -10,7 +9,7 @@ import (
 	"time"
 )
 
-// delays is what comes too slowly or never, or is not read (WRD-SEC-06, WRD-RC-18).
+// delays is what comes too slowly or never (WRD-SEC-06).
 func delays() []attack {
 	// stops sends this much of a request and no more.
 	stops := func(text func(m string) string) func(*attacker) (*conn, error) { return says(text) }
@@ -49,9 +48,14 @@ func delays() []attack {
 		{name: "chunks without a last one", want: refused(408),
 			does: stops(func(m string) string { return strings.TrimSuffix(chunked(m), "0\r\n\r\n") })},
 		{name: "a question, then a header that stops", want: answeredAndClosed(), does: stops(func(m string) string { return post(m) + postLine })},
-		{name: "questions one behind the other, of which no answer is read",
-			want: want{asked: many, undelivered: true, note: "answered until the connection takes no more, then closed; the answer that it did not take is recorded, and that its delivery is not confirmed"},
-			does: (*attacker).asksWithoutReading},
+	}
+}
+
+// readers is answers that are not read (WRD-SEC-06, WRD-RC-18).
+func readers() []attack {
+	return []attack{
+		{"questions one behind the other, of which no answer is read", (*attacker).asksWithoutReading, want{asked: many, undelivered: true,
+			note: "answered until the connection takes no more, then closed; the answer that it did not take is recorded, and that its delivery is not confirmed"}},
 	}
 }
 
@@ -83,90 +87,4 @@ func (a *attacker) asksWithoutReading() (*conn, error) {
 		return nil, errors.New("the connection was not closed")
 	}
 	return nil, nil
-}
-
-// places is how many connections floods take: in the table all but the good client's.
-const places = 15
-
-// floods is connections that are opened to be kept from others (WRD-OPS-19).
-func floods() []attack {
-	kept := want{asked: 1, note: "another connection waits until one of them ends; connections that are already open are served"}
-	return []attack{
-		{name: "a question, then nothing", want: want{asked: 1, alone: true, note: "200; connection closed after the idle time"}, does: (*attacker).idles},
-		{name: "as many connections as there are places, without a handshake", want: kept, does: func(a *attacker) (*conn, error) {
-			return a.fill(func() (io.Closer, error) { return a.connect() })
-		}},
-		{name: "the same, with a handshake", want: kept, does: func(a *attacker) (*conn, error) {
-			return a.fill(func() (io.Closer, error) { return a.dial() })
-		}},
-		{name: "the same, by a stranger", want: kept, does: func(a *attacker) (*conn, error) {
-			return a.fill(func() (io.Closer, error) { return a.as(a.stranger).dial() })
-		}},
-	}
-}
-
-// idles asks a question and then nothing, until the connection is closed. The good
-// client's own connection is kept busy, lest it be closed as well.
-func (a *attacker) idles() (*conn, error) {
-	c, err := a.say(post(a.message()))
-	if err != nil {
-		return nil, err
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- answeredAndClosed().judge(c, a) }()
-	for {
-		select {
-		case err = <-ended:
-			return nil, err
-		case <-time.After(100 * time.Millisecond):
-		}
-		err = a.good()
-		if err != nil {
-			return nil, err
-		}
-	}
-}
-
-// fill takes every place. The good client, which has a connection, is served
-// meanwhile; one more connection is served when there is a place again.
-func (a *attacker) fill(open func() (io.Closer, error)) (*conn, error) {
-	var all []io.Closer
-	defer func() {
-		for _, c := range all {
-			c.Close()
-		}
-	}()
-	for range places {
-		c, err := open()
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, c)
-	}
-	err := a.good()
-	if err != nil || a.crowded {
-		return nil, err
-	}
-	further := make(chan error, 1)
-	go func() {
-		c, err := a.say(post(a.message(), "Connection: close"))
-		if err == nil {
-			err = answeredAndClosed().judge(c, a)
-		}
-		further <- err
-	}()
-	err = a.good()
-	if err != nil {
-		return nil, fmt.Errorf("while another waits: %w", err)
-	}
-	select {
-	case <-further:
-		return nil, errors.New("there was a place too many")
-	default:
-	}
-	for len(all) > 0 {
-		all[0].Close()
-		all = all[1:]
-	}
-	return nil, <-further
 }

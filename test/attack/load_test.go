@@ -193,10 +193,7 @@ func (s *siege) attackAll(duration time.Duration) {
 
 func (s *siege) attack(by *attacker, a attack) {
 	s.attacks.Add(1)
-	c, err := a.does(by)
-	if err == nil && c != nil {
-		err = a.want.judge(c, by)
-	}
+	err := a.by(by)
 	if err != nil {
 		s.fail(fmt.Errorf("attack %q: %w", a.name, err))
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"sync"
 	"testing"
 
 	"golang.org/x/mod/sumdb/note"
@@ -42,6 +43,10 @@ func TestAttacks(t *testing.T) {
 	for _, g := range groups() {
 		t.Run(g.title, func(t *testing.T) {
 			s := begin(t, g.limits)
+			if g.together {
+				s.suffer(t, g.attacks...)
+				return
+			}
 			for _, a := range g.attacks {
 				t.Run(a.name, func(t *testing.T) { s.suffer(t, a) })
 			}
@@ -114,36 +119,48 @@ func (s *scene) good() error {
 	return nil
 }
 
-// suffer lets one attack happen and looks at what is left of it.
-func (s *scene) suffer(t *testing.T, a attack) {
-	asked := 0
+// suffer lets attacks happen at a time and looks at what is left of them.
+func (s *scene) suffer(t *testing.T, attacks ...attack) {
+	asked := 1
 	s.attacker.good = func() error {
 		asked++
 		return s.good()
 	}
-	c, err := a.does(s.attacker)
-	if err != nil {
-		t.Fatal(err)
+	var all sync.WaitGroup
+	var sum want
+	for _, a := range attacks {
+		all.Go(func() {
+			err := a.by(s.attacker)
+			if err != nil {
+				t.Errorf("%s: %v", a.name, err)
+			}
+		})
+		sum.asked += a.want.reaching()
+		sum.undelivered = sum.undelivered || a.want.undelivered
 	}
-	if c != nil {
-		err = a.want.judge(c, s.attacker)
-		if err != nil {
-			t.Error(err)
-		}
-	}
+	all.Wait()
 	s.settles(t)
-	err = s.good()
+	err := s.good()
 	if err != nil {
 		t.Error(err)
 	}
 	before := s.seen
 	s.seen = s.tally(t)
-	s.compare(t, a.want, tally{
-		read:        s.seen.read - before.read - asked - 1,
-		intents:     s.seen.intents - before.intents - asked - 1,
-		outcomes:    s.seen.outcomes - before.outcomes - asked - 1,
+	compare(t, sum, tally{
+		read:        s.seen.read - before.read - asked,
+		intents:     s.seen.intents - before.intents - asked,
+		outcomes:    s.seen.outcomes - before.outcomes - asked,
 		undelivered: s.seen.undelivered - before.undelivered,
 	})
+}
+
+// reaching is how many questions reach the Spine, with the one that shows that a
+// connection is kept.
+func (w want) reaching() int {
+	if w.kept {
+		return w.asked + 1
+	}
+	return w.asked
 }
 
 // settles waits until nothing of an attack is open, so that all of it has been dealt
@@ -161,18 +178,15 @@ func (s *scene) settles(t *testing.T) {
 	}
 }
 
-// compare holds what became of an attack against what is wanted.
-func (s *scene) compare(t *testing.T, w want, got tally) {
+// compare holds what became of attacks against what is wanted.
+func compare(t *testing.T, w want, got tally) {
 	t.Helper()
-	want := w.asked
-	if w.kept {
-		want++ // the question that shows it
+	asked := w.asked
+	if asked == many {
+		asked = max(got.read, 1)
 	}
-	if w.asked == many {
-		want = max(got.read, 1)
-	}
-	if got.read != want || got.intents != want || got.outcomes != want {
-		t.Errorf("%d questions at the Spine, %d intents, %d outcomes; want %d", got.read, got.intents, got.outcomes, want)
+	if got.read != asked || got.intents != asked || got.outcomes != asked {
+		t.Errorf("%d questions at the Spine, %d intents, %d outcomes; want %d", got.read, got.intents, got.outcomes, asked)
 	}
 	if w.undelivered && got.undelivered != 1 {
 		t.Errorf("%d answers recorded as not delivered, want 1", got.undelivered)
