@@ -86,9 +86,10 @@ func (c *conn) read(method string) (*http.Response, error) {
 
 // ended says why the connection has not been ended by the other side, or nil.
 func (c *conn) ended() error {
-	rest, err := io.ReadAll(io.LimitReader(c.reader, 64<<10))
-	if len(rest) > 0 {
-		return fmt.Errorf("%d bytes came after the last answer: %.60q", len(rest), rest)
+	rest := make([]byte, 60)
+	n, err := c.reader.Read(rest)
+	if n > 0 {
+		return fmt.Errorf("more came after the last answer: %q", rest[:n])
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return errors.New("the connection was not closed")
