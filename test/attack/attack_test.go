@@ -200,12 +200,12 @@ func (a *attacker) as(other *tls.Config) *attacker {
 	return &b
 }
 
-// says is an attack that is all in its bytes. M stands for a question.
+// says is an attack that is all in its bytes, in which a question may stand.
 func says(text func(question string) string) func(*attacker) (*conn, error) {
 	return func(a *attacker) (*conn, error) { return a.say(text(a.message())) }
 }
 
-// refused, taken and answered are the commonest ends.
+// refused, answered and answeredAndClosed are the commonest ends.
 func refused(status int) want { return want{statuses: []int{status}} }
 
 func answered() want { return want{statuses: []int{200}, kept: true, asked: 1} }

@@ -11,8 +11,6 @@ import (
 
 // delays is what comes too slowly or never (WRD-SEC-06).
 func delays() []attack {
-	// stops sends this much of a request and no more.
-	stops := func(text func(m string) string) func(*attacker) (*conn, error) { return says(text) }
 	// drips sends the text, and then one more byte again and again.
 	drips := func(text string) func(*attacker) (*conn, error) {
 		return func(a *attacker) (*conn, error) {
@@ -31,23 +29,23 @@ func delays() []attack {
 	return []attack{
 		{name: "a connection that says nothing", want: want{}, does: func(a *attacker) (*conn, error) { return a.plain("") }},
 		{name: "a handshake that stops", want: want{}, does: func(a *attacker) (*conn, error) { return a.plain(clientHello) }},
-		{name: "a handshake, then nothing", want: want{}, does: stops(func(string) string { return "" })},
-		{name: "a header that stops", want: want{}, does: stops(func(string) string { return postLine + "\r\nHost: smsp.exa" })},
+		{name: "a handshake, then nothing", want: want{}, does: says(func(string) string { return "" })},
+		{name: "a header that stops", want: want{}, does: says(func(string) string { return postLine + "\r\nHost: smsp.exa" })},
 		{name: "a header that comes byte by byte (slowloris)", want: want{}, does: drips(postLine + "\r\nHost: smsp.example.invalid\r\nX-Slow: ")},
-		{name: "a body that does not come", want: refused(408), does: stops(before)},
-		{name: "a body that stops", want: refused(408), does: stops(func(m string) string { return strings.TrimSuffix(post(m), m[10:]) })},
-		{name: "a body that lacks one byte", want: refused(408), does: stops(func(m string) string { return strings.TrimSuffix(post(m), m[len(m)-1:]) })},
+		{name: "a body that does not come", want: refused(408), does: says(before)},
+		{name: "a body that stops", want: refused(408), does: says(func(m string) string { return strings.TrimSuffix(post(m), m[10:]) })},
+		{name: "a body that lacks one byte", want: refused(408), does: says(func(m string) string { return strings.TrimSuffix(post(m), m[len(m)-1:]) })},
 		{name: "a body that comes byte by byte", want: refused(408), does: drips(head(postLine, isXML, length(100_000)))},
 		{name: "a body that is given leave and does not come", want: want{statuses: []int{100, 408}},
-			does: stops(func(m string) string { return strings.TrimSuffix(post(m, "Expect: 100-continue"), m) })},
+			does: says(func(m string) string { return strings.TrimSuffix(post(m, "Expect: 100-continue"), m) })},
 		{name: "a chunk size that comes byte by byte", want: refused(408), does: drips(head(postLine, isXML, "Transfer-Encoding: chunked") + "0000")},
 		{name: "a chunk of 2^62 bytes that does not come", want: refused(408),
-			does: stops(func(string) string {
+			does: says(func(string) string {
 				return head(postLine, isXML, "Transfer-Encoding: chunked") + "4000000000000000\r\n<"
 			})},
 		{name: "chunks without a last one", want: refused(408),
-			does: stops(func(m string) string { return strings.TrimSuffix(chunked(m), "0\r\n\r\n") })},
-		{name: "a question, then a header that stops", want: answeredAndClosed(), does: stops(func(m string) string { return post(m) + postLine })},
+			does: says(func(m string) string { return strings.TrimSuffix(chunked(m), "0\r\n\r\n") })},
+		{name: "a question, then a header that stops", want: answeredAndClosed(), does: says(func(m string) string { return post(m) + postLine })},
 	}
 }
 
