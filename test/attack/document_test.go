@@ -61,7 +61,7 @@ func tables() string {
 	fmt.Fprintf(&b, "| attackers at a time with the certificate of a registered client | %d |\n", attackers)
 	fmt.Fprintf(&b, "| strangers at a time, whose certificate nobody registered | %d |\n", strangers)
 	fmt.Fprintf(&b, "| questions a second of another client, which must all be answered | %d |\n", goodRate)
-	fmt.Fprintf(&b, "| most memory that the program may ever hold | %d MiB |\n", memoryBound>>20)
+	fmt.Fprintf(&b, "| most memory that the program may hold meanwhile | %d MiB |\n", memoryBound>>20)
 	for _, g := range groups() {
 		fmt.Fprintf(&b, "\n## %s\n\n| what is sent | what Ward does | questions asked |\n|---|---|---|\n", g.title)
 		for _, a := range g.attacks {
