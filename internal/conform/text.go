@@ -76,8 +76,7 @@ func (p *page) notRun(results []Result) {
 	p.heading("Not run", "-")
 	for _, result := range results {
 		p.wrap("", "  ", result.ID+": "+result.Title)
-		p.wrap("  ", "    ", "Had to happen: "+result.Want)
-		p.wrap("  ", "    ", "Why it was not run: "+result.Got)
+		p.wrap("  ", "    ", "Why: "+result.Got)
 	}
 }
 
