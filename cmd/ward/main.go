@@ -21,6 +21,8 @@ const usage = `ward is a CP-IS Spine Mini Service Provider.
   ward config check FILE                     find every problem of a configuration
   ward ask -config FILE NHSNUMBER            ask a provider one question. This notifies.
            [-json | -raw | -request]
+  ward conform client -config FILE           play the provider for a client under test
+           [-confirm FILE] [-json FILE] [-junit FILE] [-html FILE]
   ward audit verify -config FILE             check the whole audit log
   ward audit show -config FILE               show entries  [-from N] [-n COUNT] [-json]
   ward audit keygen -name NAME -out FOLDER   make the keys that sign checkpoints
@@ -51,7 +53,7 @@ func (e usageError) Error() string { return string(e) }
 
 // run is the whole program but the process around it.
 func run(ctx context.Context, args []string, out, log io.Writer) int {
-	if len(args) > 1 && (args[0] == "config" || args[0] == "audit") {
+	if len(args) > 1 && (args[0] == "config" || args[0] == "audit" || args[0] == "conform" && args[1] == "client") {
 		args = append([]string{args[0] + " " + args[1]}, args[2:]...)
 	}
 	if len(args) == 0 {
@@ -67,6 +69,8 @@ func run(ctx context.Context, args []string, out, log io.Writer) int {
 		err = checkConfig(args[1:], out)
 	case "ask":
 		code, err = ask(ctx, args[1:], out, log)
+	case "conform client":
+		code, err = conformClient(ctx, args[1:], out, log)
 	case "audit verify":
 		err = auditVerify(ctx, args[1:], out, log)
 	case "audit show":

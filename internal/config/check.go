@@ -53,7 +53,7 @@ func (f *File) check(c checker) (*Settings, error) {
 	if !isCode(f.ODSCode) {
 		c.problems.add("ods_code", "must be the provider's ODS code: letters and digits")
 	}
-	c.listen(s)
+	s.ListenTLS = c.listen(f.Listen)
 	c.limits(f.Limits)
 	c.itk(f.ITK)
 	c.numbers(s)
@@ -123,19 +123,23 @@ func (c *checker) limits(l Limits) {
 }
 
 func (c *checker) itk(i ITK) {
-	if len(i.AcceptedTo) == 0 {
-		c.problems.add("itk.accepted_to", "must list at least one URL under which clients address this service in wsa:To")
-	}
-	for _, to := range i.AcceptedTo {
-		u, err := url.Parse(to)
-		if err != nil || u.Scheme == "" || u.Host == "" {
-			c.problems.add("itk.accepted_to", "%q is not a URL", to)
-		}
-	}
+	c.acceptedTo("itk.accepted_to", i.AcceptedTo)
 	positive(c, "itk.max_ttl", i.MaxTTL)
 	positive(c, "itk.request_budget", i.RequestBudget)
 	if i.ClockSkew < 0 || i.ClockSkew > time.Minute {
 		c.problems.add("itk.clock_skew", "must be between 0s and 1m")
+	}
+}
+
+func (c *checker) acceptedTo(key string, all []string) {
+	if len(all) == 0 {
+		c.problems.add(key, "must list at least one URL under which clients address this service in wsa:To")
+	}
+	for _, to := range all {
+		u, err := url.Parse(to)
+		if err != nil || u.Scheme == "" || u.Host == "" {
+			c.problems.add(key, "%q is not a URL", to)
+		}
 	}
 }
 

@@ -143,14 +143,17 @@ func (f *File) complete() {
 	unset(&f.NHSNumber.RejectRepeatedDigits, f.Environment == "live")
 	unset(&f.Spine.ConnectRetries, 1)
 	for i := range f.Clients {
-		c := &f.Clients[i]
-		if c.AccessMethod == "" {
-			c.AccessMethod = "attended"
-		}
-		unset(&c.PerSecond, 20)
-		unset(&c.Burst, 40)
-		unset(&c.Questions, 64)
+		f.Clients[i].complete()
 	}
+}
+
+func (c *Client) complete() {
+	if c.AccessMethod == "" {
+		c.AccessMethod = "attended"
+	}
+	unset(&c.PerSecond, 20)
+	unset(&c.Burst, 40)
+	unset(&c.Questions, 64)
 }
 
 // unset gives a setting that the file leaves out its default.

@@ -24,14 +24,14 @@ func suites() []uint16 {
 
 // listen sets up the client-facing side: mutual TLS always, and no way to turn
 // verification off (WRD-IAM-01, WRD-IAM-06, WRD-IAM-07).
-func (c *checker) listen(s *Settings) {
-	c.address("listen.address", s.Listen.Address)
-	certificate, ok := c.keyPair("listen.certificate", s.Listen.Certificate, "listen.key", s.Listen.Key)
-	anchors := c.anchors("listen.client_ca", s.Listen.ClientCA)
+func (c *checker) listen(l Listen) *tls.Config {
+	c.address("listen.address", l.Address)
+	certificate, ok := c.keyPair("listen.certificate", l.Certificate, "listen.key", l.Key)
+	anchors := c.anchors("listen.client_ca", l.ClientCA)
 	if !ok || anchors == nil {
-		return
+		return nil
 	}
-	s.ListenTLS = &tls.Config{
+	return &tls.Config{
 		Certificates: []tls.Certificate{certificate},
 		ClientAuth:   tls.RequireAndVerifyClientCert,
 		ClientCAs:    anchors,

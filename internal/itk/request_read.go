@@ -75,7 +75,7 @@ func malformed(err error) *Fault {
 	if errors.As(err, &refused) && refused.TooLarge {
 		diagnostic = "The message is larger or deeper than is accepted."
 	}
-	return &Fault{Code: Client, ErrorCode: InvalidMessage, Text: textInvalid, Diagnostic: diagnostic, Rule: "N29"}
+	return &Fault{Code: Client, ErrorCode: InvalidMessage, Text: textInvalid, Diagnostic: diagnostic, Rule: idMalformed}
 }
 
 // field is the text of an element that must stand once.

@@ -22,6 +22,9 @@ type rule struct {
 	holds      func(m *message, x Expectations) bool
 }
 
+// idMalformed is the id of the demand that comes before all others.
+const idMalformed = "N29"
+
 // rules is the whole processing order between well-formed XML (N29) and the
 // payload (N34): one line for each rule.
 var rules = [...]rule{
@@ -57,6 +60,31 @@ var rules = [...]rule{
 	{"N22", Client, InvalidMessage, "wsa:ReplyTo is not the anonymous address.", repliesHere},
 	{"N10", Client, InvalidMessage, "The message is not valid at this time.", timestampIsCurrent},
 	{"N33", Client, InvalidMessage, "The payload is not a CP-ISQueryStub.", payloadIsQuery},
+}
+
+// RuleIDs are the ids of the rules in the order in which a message must keep them:
+// it was judged by those up to the one of its fault, and by no later one. An id that
+// stands twice is of a demand in two parts.
+func RuleIDs() []string {
+	ids := []string{idMalformed}
+	for _, r := range rules {
+		ids = append(ids, r.id)
+	}
+	return ids
+}
+
+// At is the place in RuleIDs of the rule that a message broke, -1 if the fault is of
+// no rule on messages.
+func (f *Fault) At() int {
+	if f.Rule == idMalformed {
+		return 0
+	}
+	for i, r := range rules {
+		if f.Rule == r.id && f.Diagnostic == r.diagnostic {
+			return i + 1
+		}
+	}
+	return -1
 }
 
 func (r rule) fault() *Fault {

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"github.com/wardsmsp/ward/internal/config"
+	"github.com/wardsmsp/ward/internal/conform"
+	"github.com/wardsmsp/ward/internal/conform/clients"
+	"github.com/wardsmsp/ward/internal/itk"
+	"github.com/wardsmsp/ward/internal/provider"
+	"github.com/wardsmsp/ward/internal/server"
+	"github.com/wardsmsp/ward/internal/telemetry"
+)
+
+// conformClient plays the provider for a client under test until everything was asked
+// or ctx ends, and reports. With confirmations it waits for ctx, so that a person can
+// write them meanwhile.
+func conformClient(ctx context.Context, args []string, out, log io.Writer) (int, error) {
+	set := flags("conform client", log)
+	path := set.String("config", "", "configuration `FILE`")
+	confirm := set.String("confirm", "", "`FILE` in which a person says what the screens showed; read at the end")
+	var files reportFiles
+	files.flags(set)
+	err := parseAlone(set, args)
+	if err != nil {
+		return exitUsage, err
+	}
+	settings, err := config.LoadConformClient(*path)
+	if err != nil {
+		return exitFailed, wrong(*path, err)
+	}
+	_, err = confirmations(*confirm) // a file that is wrong is told before the work is done
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return exitFailed, err
+	}
+	run, err := clients.New(conformClientConfig(settings, telemetry.NewLogger(log, slog.LevelInfo, "text")))
+	if err != nil {
+		return exitFailed, err
+	}
+	failure := playUntilOver(ctx, run, settings.Listen.Address, *confirm != "", out)
+	if failure != nil {
+		return exitFailed, failure
+	}
+	confirmed, unread := confirmations(*confirm)
+	report := run.Report(confirmed)
+	err = errors.Join(unread, report.Text(out, width()), files.write(report))
+	return reportCode(report), err
+}
+
+// playUntilOver lets the run take messages until it is over.
+func playUntilOver(ctx context.Context, run *clients.Run, address string, untilStopped bool, out io.Writer) error {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("the address listen.address cannot be listened on: %w", err)
+	}
+	fmt.Fprintf(out, "Playing the provider at https://%s%s. There is no Spine: nobody is notified.\n", listener.Addr(), server.Path)
+	fmt.Fprint(out, "Let the client ask about each number once, wait for each answer, and look at each screen.\n\n")
+	err = run.Checklist(out)
+	if err != nil {
+		listener.Close()
+		return err
+	}
+	fmt.Fprint(out, "\nStop with an interrupt for the report.\n\n")
+	served := make(chan error, 1)
+	go func() { served <- run.Serve(listener) }()
+	complete := run.Complete()
+	if untilStopped {
+		complete = nil
+	}
+	var failed error
+	select {
+	case <-ctx.Done():
+	case <-complete:
+	case failed = <-served:
+		served <- nil
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return errors.Join(failed, run.Stop(drain), <-served)
+}
+
+func conformClientConfig(s *config.ConformClientSettings, logger *slog.Logger) clients.Config {
+	l := s.Limits
+	return clients.Config{
+		TLS:      s.ListenTLS,
+		Register: s.Register,
+		Subject:  s.Client.Name,
+		Tool:     build(),
+		Expect: itk.Expectations{
+			Skew:         s.ITK.ClockSkew,
+			MaxLifetime:  s.ITK.MaxTTL,
+			To:           s.ITK.AcceptedTo,
+			Profiles:     s.ITK.RequestProfiles,
+			Interactions: s.ITK.RequestInteractions,
+		},
+		Limits: server.Limits{
+			Connections: l.Connections, Questions: l.Questions, Body: l.Body, Header: l.Header, HeaderTimeout: l.HeaderTime,
+			BodyTimeout: l.BodyTime, WriteTimeout: l.WriteTime, IdleTimeout: l.IdleTime,
+		},
+		Provider: s.ODSCode,
+		Window:   s.Window,
+		Slow:     s.SlowAnswer,
+		GiveUp:   s.GiveUp,
+		Logger:   logger,
+		Now:      time.Now,
+		NewID:    provider.NewID,
+	}
+}
+
+// confirmations reads what a person confirmed; without a file that is nothing.
+func confirmations(path string) (clients.Confirmations, error) {
+	if path == "" {
+		return clients.Confirmations{}, nil
+	}
+	file, err := config.LoadConfirmations(path, clients.Screens())
+	if err != nil {
+		return clients.Confirmations{}, wrong(path, err)
+	}
+	return clients.Confirmations(file), nil
+}
+
+// reportCode is 0 if something was shown and nothing failed.
+func reportCode(report conform.Report) int {
+	passed, failed, _ := report.Counts()
+	if failed > 0 || passed == 0 {
+		return exitFailed
+	}
+	return exitDone
+}
