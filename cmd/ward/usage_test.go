@@ -28,6 +28,8 @@ func TestUsage(t *testing.T) {
 		"ask without a file":          {[]string{"ask", withPlan}, "-config FILE"},
 		"ask in two forms":            {[]string{"ask", "-json", "-raw", withPlan}, "one of -json, -raw and -request"},
 		"ask and do not ask":          {[]string{"ask", "-raw", withPlan, "-request"}, "one of -json, -raw and -request"},
+		"play without a file":         {[]string{"conform", "client"}, "-config FILE"},
+		"play with an argument":       {[]string{"conform", "client", "-config", "x", "now"}, "takes flags only"},
 		"verify without a file":       {[]string{"audit", "verify"}, "-config FILE"},
 		"verify with an argument":     {[]string{"audit", "verify", "audit.db"}, "takes flags only"},
 		"show without a file":         {[]string{"audit", "show"}, "-config FILE"},

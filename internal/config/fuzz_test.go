@@ -20,6 +20,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add(wardFile)
 	f.Add(clientFile)
 	f.Add(wardFile + second)
+	f.Add(conformFile)
 	f.Add("[[clients]]\n[[clients]]\n[codes.map]\nfound = \"SMSP-0000\"\n")
 	f.Add("environment = 1\n[system]\n[person]\n[audit]\ndatabase = \"..\"\n")
 	f.Fuzz(func(t *testing.T, content string) {
@@ -37,6 +38,10 @@ func FuzzLoad(f *testing.F) {
 		a, err := config.LoadAudit(path)
 		if (a == nil) == (err == nil) || err != nil && err.Error() == "" {
 			t.Errorf("audit settings %v, error %v", a, err)
+		}
+		p, err := config.LoadConformClient(path)
+		if (p == nil) == (err == nil) || err != nil && err.Error() == "" {
+			t.Errorf("conformance settings %v, error %v", p, err)
 		}
 	})
 }
