@@ -69,14 +69,23 @@ func (p *page) failures(failures []Result) {
 	}
 }
 
+// notRun names the cases, gathered by why they were not run.
 func (p *page) notRun(results []Result) {
 	if len(results) == 0 {
 		return
 	}
 	p.heading("Not run", "-")
+	var reasons []string
+	because := map[string][]string{}
 	for _, result := range results {
-		p.wrap("", "  ", result.ID+": "+result.Title)
-		p.wrap("  ", "    ", "Why: "+result.Got)
+		if because[result.Got] == nil {
+			reasons = append(reasons, result.Got)
+		}
+		because[result.Got] = append(because[result.Got], result.ID)
+	}
+	for _, reason := range reasons {
+		p.wrap("", "", "Since "+reason+":")
+		p.wrap("  ", "  ", strings.Join(because[reason], ", "))
 	}
 }
 

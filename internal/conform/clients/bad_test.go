@@ -174,11 +174,11 @@ func TestBadClients(t *testing.T) {
 			r.sdk(t, time.Minute).Ask(t.Context(), question(t, current))
 		}, []string{"plan-current"}},
 		"gives up before a slow answer comes": {func(t *testing.T, r *rig) {
-			r.sdk(t, 500*time.Millisecond).Ask(t.Context(), question(t, "9990200122"))
+			r.sdk(t, 3*time.Second).Ask(t.Context(), question(t, "9990200122"))
 		}, []string{"answer-slow"}},
 		"gives up and asks again": {func(t *testing.T, r *rig) {
 			for range 2 {
-				r.sdk(t, 500*time.Millisecond).Ask(t.Context(), question(t, unanswered))
+				r.sdk(t, 3*time.Second).Ask(t.Context(), question(t, unanswered))
 			}
 		}, []string{"answer-never"}},
 		"says that its SOAP is 1.2": {func(t *testing.T, r *rig) {
@@ -221,7 +221,7 @@ func TestBadClients(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, func(c *clients.Config) { c.Slow = 10 * time.Second })
+			r := newRig(t, func(c *clients.Config) { c.Slow = time.Minute })
 			test.does(t, r)
 			diff := cmp.Diff(test.fails, with(r.report(clients.Confirmations{}), conform.Failed))
 			if diff != "" {

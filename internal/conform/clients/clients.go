@@ -71,7 +71,6 @@ type Run struct {
 	underWay    int
 	quiet       *time.Timer // runs while nothing is left to ask
 	completed   sync.Once
-	stopped     sync.Once
 }
 
 // New returns a Run. It fails only on a machine that does not know the time zone of
@@ -120,13 +119,15 @@ func (r *Run) Serve(listener net.Listener) error {
 // since, so that nothing more is to be expected.
 func (r *Run) Complete() <-chan struct{} { return r.complete }
 
-// Stop ends the run: no client is left waiting any longer, and nothing more is taken.
+// Stop ends the run, once: no client is left waiting any longer, and nothing more is
+// taken. It waits until ctx ends for what is under way.
 func (r *Run) Stop(ctx context.Context) error {
-	r.stopped.Do(func() { close(r.stopping) })
+	close(r.stopping)
 	err := r.http.Shutdown(ctx)
 	if err != nil {
 		r.http.Close()
 	}
+	r.waitForRequests(ctx)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.finished = r.config.Now()
@@ -134,6 +135,18 @@ func (r *Run) Stop(ctx context.Context) error {
 		r.quiet.Stop()
 	}
 	return err
+}
+
+// waitForRequests takes every place, which succeeds when no request holds one: net/http
+// forgets those whose connection it gave up.
+func (r *Run) waitForRequests(ctx context.Context) {
+	for range cap(r.places) {
+		select {
+		case r.places <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // enter takes a place for a request, unless there is none.
@@ -154,7 +167,7 @@ func (r *Run) enter() bool {
 
 // leave gives the place back and remembers what the request was.
 func (r *Run) leave(m message) {
-	<-r.places
+	defer func() { <-r.places }()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	m.ended = r.config.Now()

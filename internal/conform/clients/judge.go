@@ -191,7 +191,7 @@ func (r *Run) judgeContent() []conform.Result {
 func (r *Run) judgeSituation(i int) conform.Result {
 	s := r.situations[i]
 	result := conform.Result{
-		ID: s.id, Group: "Situations", Title: "The client asks once and gets " + s.title + ".",
+		ID: s.id, Group: "Situations", Title: "The client asks once. It gets: " + s.title + ".",
 		Requirements: append([]string{"WRD-SUP-06", "H-03"}, s.also...),
 		Want:         fmt.Sprintf("one message, and no other about the same number within %s of its end", r.config.Window),
 	}
@@ -201,8 +201,9 @@ func (r *Run) judgeSituation(i int) conform.Result {
 			asks = append(asks, m)
 		}
 	}
+	slices.SortFunc(asks, func(a, b message) int { return a.at.Compare(b.at) })
 	if len(asks) == 0 {
-		result.Got = "not asked about"
+		result.Got = "it was not asked about"
 		return result
 	}
 	result.Elapsed = asks[0].ended.Sub(asks[0].at)
@@ -213,6 +214,9 @@ func (r *Run) judgeSituation(i int) conform.Result {
 func (r *Run) judgeAsks(s situation, asks []message) (conform.Status, string) {
 	for k := 1; k < len(asks); k++ {
 		since := asks[k].at.Sub(asks[k-1].ended)
+		if since < 0 {
+			return conform.Failed, "asked again while the first message was under way"
+		}
 		if since < r.config.Window {
 			return conform.Failed, fmt.Sprintf("asked again %s after the first message had ended", since.Round(10*time.Millisecond))
 		}
@@ -223,7 +227,7 @@ func (r *Run) judgeAsks(s situation, asks []message) (conform.Status, string) {
 	case first.gaveUp && s.id != silent:
 		return conform.Failed, fmt.Sprintf("the client did not wait: it had gone after %s", took)
 	case r.finished.Sub(last.ended) < r.config.Window:
-		return conform.NotRun, "asked about, but the run ended before it was known that nothing follows"
+		return conform.NotRun, "the run ended before it was known that no second message follows"
 	case first.gaveUp:
 		return conform.Passed, fmt.Sprintf("asked once; the client gave up after %s", took)
 	case s.id == silent:

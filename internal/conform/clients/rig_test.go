@@ -196,8 +196,12 @@ func (r *rig) post(t *testing.T, content string, change func(*http.Request)) int
 	return response.StatusCode
 }
 
-// report ends the run.
+// report ends the run once nothing is under way: a client can be told before the run
+// has noted what it told.
 func (r *rig) report(c clients.Confirmations) conform.Report {
+	for r.run.UnderWay() > 0 {
+		time.Sleep(time.Millisecond)
+	}
 	r.stop()
 	return r.run.Report(c)
 }

@@ -49,19 +49,19 @@ func (r *Run) described(s situation) wording.Document {
 func (r *Run) judgeScreen(i int, c Confirmations) conform.Result {
 	s := r.situations[i]
 	result := conform.Result{
-		ID: s.screen(), Group: "Screens", Title: "The client has got " + s.title + ". A person looks at its screen.",
+		ID: s.screen(), Group: "Screens", Title: "A person looks at the client's screen. It got: " + s.title + ".",
 		Requirements: append([]string{"WRD-SUP-05", "WRD-SAF-01", "WRD-SAF-14"}, s.also...), Want: r.wanted(s),
 	}
 	wrong, isWrong := c.Wrong[s.screen()]
 	switch {
 	case !slices.ContainsFunc(r.messages, func(m message) bool { return m.situation == i }):
-		result.Got = "not asked about in this run"
+		result.Got = "it was not asked about in this run"
 	case isWrong:
 		result.Status, result.Got = conform.Failed, c.Tester+" saw something else: "+wrong
 	case slices.Contains(c.Seen, s.screen()):
 		result.Status, result.Got = conform.Passed, c.Tester+" confirms that the screen was so"
 	default:
-		result.Got = "answered; what the screen showed is to be confirmed by a person"
+		result.Got = "only a person can say what the screen showed, and none did"
 	}
 	return result
 }
@@ -70,6 +70,7 @@ func (r *Run) judgeScreen(i int, c Confirmations) conform.Result {
 // what belongs to this situation.
 func (r *Run) wanted(s situation) string {
 	d, a := r.described(s), r.understood(s)
+	asked := r.started.In(r.london).Format("3:04pm on 2 January 2006") // as package wording writes it
 	var b strings.Builder
 	fmt.Fprintf(&b, "The state %q and no other, in words such as: %q. ", d.State, d.Heading)
 	if s.shows != "" {
@@ -87,7 +88,7 @@ func (r *Run) wanted(s situation) string {
 	for _, block := range d.Advice {
 		for _, text := range append([]string{block.Heading, block.Intro}, block.Points...) {
 			if text != "" {
-				b.WriteString(" " + strings.TrimSuffix(text, ".") + ".")
+				b.WriteString(" " + strings.TrimSuffix(strings.ReplaceAll(text, asked, "[time of asking]"), ".") + ".")
 			}
 		}
 	}

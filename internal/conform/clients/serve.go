@@ -231,12 +231,28 @@ func (r *Run) log(request *http.Request, m message) {
 	if m.situation >= 0 {
 		situation = r.situations[m.situation].id
 	}
-	rule := "kept"
-	ids := itk.RuleIDs()
-	if m.broken >= 0 && m.broken < len(ids) {
-		rule = ids[m.broken]
-	}
 	r.config.Logger.Info("message received", "event", "conform.message", "situation", situation, "status", m.status,
-		"rules", rule, "payload", m.invalid, "author", m.author, "reused", m.reused, "form", m.form, "gave_up", m.gaveUp,
-		"tls", tls.VersionName(request.TLS.Version), "message_id", m.messageID, "tracking_id", m.trackingID, "elapsed_ms", float64(r.config.Now().Sub(m.at).Microseconds())/1000)
+		"wrong", m.wrong(), "gave_up", m.gaveUp, "tls", tls.VersionName(request.TLS.Version),
+		"message_id", m.messageID, "tracking_id", m.trackingID, "elapsed_ms", float64(r.config.Now().Sub(m.at).Microseconds())/1000)
+}
+
+// wrong says in fixed words what is wrong with a message, "nothing" if nothing is.
+func (m message) wrong() string {
+	ids := itk.RuleIDs()
+	switch {
+	case m.form != "":
+		return m.form
+	case m.broken >= 0 && m.broken < len(ids):
+		return "rule " + ids[m.broken] + ": " + m.diagnostic
+	case m.invalid != "":
+		return "payload: " + m.invalid
+	case m.author != "":
+		return "author: " + m.author
+	case m.reused != "":
+		return "an earlier message had the same " + m.reused
+	case m.unlisted:
+		return "the number is not on the list"
+	default:
+		return "nothing"
+	}
 }
