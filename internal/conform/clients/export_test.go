@@ -4,15 +4,15 @@ import "github.com/wardsmsp/ward/cpis"
 
 // Situation is a situation as the tests see it.
 type Situation struct {
-	ID, Number string
-	Outcome    cpis.Outcome
+	ID, Number, Title string
+	Outcome           cpis.Outcome
 }
 
 // Situations is the list of situations.
 func Situations() []Situation {
 	var all []Situation
 	for _, s := range situations() {
-		all = append(all, Situation{s.id, s.number, s.outcome})
+		all = append(all, Situation{s.id, s.number, s.title, s.outcome})
 	}
 	return all
 }

@@ -156,8 +156,11 @@ func usedBefore() *itk.Fault {
 func (r *Run) refuse(w http.ResponseWriter, status int) {
 	w.Header().Set("Connection", "close")
 	w.Header().Set("Content-Length", "0")
+	control := http.NewResponseController(w)
+	control.SetWriteDeadline(time.Now().Add(r.config.Limits.WriteTimeout))
 	w.WriteHeader(status)
-	http.NewResponseController(w).SetReadDeadline(time.Now())
+	// net/http would otherwise read what is left of the body, to throw it away.
+	control.SetReadDeadline(time.Now())
 }
 
 // deliver answers in the manner that the reply asks for, and notes whether the client
