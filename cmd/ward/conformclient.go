@@ -70,20 +70,31 @@ func playUntilOver(ctx context.Context, run *clients.Run, address string, untilS
 	fmt.Fprint(out, "\nStop with an interrupt for the report.\n\n")
 	served := make(chan error, 1)
 	go func() { served <- run.Serve(listener) }()
-	complete := run.Complete()
-	if untilStopped {
-		complete = nil
-	}
-	var failed error
-	select {
-	case <-ctx.Done():
-	case <-complete:
-	case failed = <-served:
-		served <- nil
-	}
+	failed := waitUntilOver(ctx, run, served, untilStopped, out)
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	return errors.Join(failed, run.Stop(drain), <-served)
+}
+
+// waitUntilOver waits for the end of ctx, for the end of serving, or until everything
+// was asked. A run that is to be stopped only says so then.
+func waitUntilOver(ctx context.Context, run *clients.Run, served chan error, untilStopped bool, out io.Writer) error {
+	complete := run.Complete()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-served:
+			served <- nil
+			return err
+		case <-complete:
+			if !untilStopped {
+				return nil
+			}
+			fmt.Fprint(out, "Every number was asked about. Write down what the screens showed, then stop.\n\n")
+			complete = nil
+		}
+	}
 }
 
 func conformClientConfig(s *config.ConformClientSettings, logger *slog.Logger) clients.Config {

@@ -65,7 +65,7 @@ func TestConformClient(t *testing.T) {
 	ward(t, "ask", "-config", s.ClientConfig(), conformPlan).expect(t, exitDone, "Child protection information found")
 	ward(t, "ask", "-config", s.ClientConfig(), conformBusy).expect(t, exitNotChecked, "The service is busy")
 	write(t, s.Dir, "confirm.toml", "tester = \"Sam Specimen, test manager\"\nseen = [\"screen-busy\"]\n")
-	time.Sleep(1200 * time.Millisecond) // longer than the window
+	time.Sleep(2500 * time.Millisecond) // longer than the window
 	stop()
 	e := <-ran
 	e.expect(t, exitDone, "There is no Spine", conformPlan+"  current plan", "Incomplete: ", "Self-assessed",

@@ -361,10 +361,22 @@ func TestRequestsThatAreRefused(t *testing.T) {
 			if fault.Text == "" || fault.Diagnostic == "" {
 				t.Error("the fault does not say what is wrong")
 			}
+			if ids := itk.RuleIDs(); fault.At() < 0 || fault.At() >= len(ids) || ids[fault.At()] != test.rule {
+				t.Errorf("the fault's place is %d of %v", fault.At(), ids)
+			}
 			if !cmp.Equal(request.Query, cpis.Query{}, sameNumbers) {
 				t.Error("a refused request has a query")
 			}
 		})
+	}
+}
+
+// A fault that is of no rule on messages has no place among them.
+func TestFaultsOfOursHaveNoPlace(t *testing.T) {
+	for _, fault := range []*itk.Fault{itk.Unavailable(), itk.Internal()} {
+		if fault.At() != -1 {
+			t.Errorf("the fault of rule %s stands at %d", fault.Rule, fault.At())
+		}
 	}
 }
 

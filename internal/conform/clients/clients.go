@@ -101,7 +101,7 @@ func New(config Config) (*Run, error) {
 		IdleTimeout:                  config.Limits.IdleTimeout,
 		MaxHeaderBytes:               config.Limits.Header,
 		DisableGeneralOptionsHandler: true,
-		ErrorLog:                     slog.NewLogLogger(config.Logger.Handler(), slog.LevelWarn),
+		ErrorLog:                     slog.NewLogLogger(config.Logger.With("event", "connection.refused").Handler(), slog.LevelWarn),
 	}
 	return r, nil
 }

@@ -100,6 +100,7 @@ func TestAskedAgainLater(t *testing.T) {
 	r := newRig(t, func(c *clients.Config) { c.Window = 50 * time.Millisecond })
 	for range 2 {
 		r.sdk(t, time.Minute).Ask(t.Context(), question(t, current))
+		r.settle()
 		time.Sleep(100 * time.Millisecond)
 	}
 	report := r.report(clients.Confirmations{})
@@ -115,6 +116,7 @@ func TestNobodyWaitsForEver(t *testing.T) {
 	if got := result.Answer.Outcome(); got != cpis.ProviderNoAnswer {
 		t.Errorf("understood as %s", got)
 	}
+	r.settle()
 	time.Sleep(20 * time.Millisecond)
 	if got := find(t, r.report(clients.Confirmations{}), "answer-never"); got.Status != conform.Passed || !strings.Contains(got.Got, "still waiting") {
 		t.Errorf("%s: %s", got.Status, got.Got)

@@ -196,12 +196,17 @@ func (r *rig) post(t *testing.T, content string, change func(*http.Request)) int
 	return response.StatusCode
 }
 
-// report ends the run once nothing is under way: a client can be told before the run
-// has noted what it told.
-func (r *rig) report(c clients.Confirmations) conform.Report {
+// settle waits until nothing is under way: a client can be told before the run has
+// noted what it told.
+func (r *rig) settle() {
 	for r.run.UnderWay() > 0 {
 		time.Sleep(time.Millisecond)
 	}
+}
+
+// report ends the run.
+func (r *rig) report(c clients.Confirmations) conform.Report {
+	r.settle()
 	r.stop()
 	return r.run.Report(c)
 }
