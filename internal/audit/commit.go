@@ -12,7 +12,7 @@ import (
 type pending struct {
 	kind        Kind
 	correlation string // as it is kept
-	tail        []byte
+	content     encoded
 	owner       atomic.Int32 // who decides about it: the queue, the caller or the writing goroutine
 
 	done chan struct{} // closed when seq and err are set
@@ -31,7 +31,7 @@ func newPending(e Entry) *pending {
 	return &pending{
 		kind:        e.Kind,
 		correlation: correlation,
-		tail:        encodeTail(e),
+		content:     encode(e),
 		done:        make(chan struct{}),
 	}
 }
@@ -175,7 +175,7 @@ func (l *Log) commitOnce(ctx context.Context, group []*pending) error {
 	g := Group{Base: s.edge.size, Rows: make([]Row, len(group))}
 	for i, p := range group {
 		seq := s.edge.size
-		leaf := appendLeaf(make([]byte, 0, len(leafPrefix)+len(p.tail)+19), seq, p.tail)
+		leaf := p.content.leaf(seq)
 		hashes, err := s.edge.add(leaf)
 		if err != nil {
 			return err

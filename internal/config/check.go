@@ -17,6 +17,7 @@ import (
 
 	"github.com/wardsmsp/ward/cpis"
 	"github.com/wardsmsp/ward/internal/clients"
+	"github.com/wardsmsp/ward/internal/trust"
 )
 
 // Settings is a configuration that has passed every check, with its keys and
@@ -27,6 +28,7 @@ type Settings struct {
 	Live      bool
 	ListenTLS *tls.Config
 	SpineTLS  *tls.Config
+	Revoked   struct{ Clients, Spine *trust.Lists } // nil where none are configured
 	Endpoint  *url.URL
 	Numbers   cpis.NumberPolicy
 	CodeTable cpis.Codes

@@ -47,7 +47,7 @@ func TestDefaults(t *testing.T) {
 		},
 		NHSNumber: config.NHSNumber{CheckDigit: "enforce", RejectRepeatedDigits: &no},
 		Spine: config.Spine{
-			VersionCode: "v3INF_DMSv5.7:FIN", MaxTLS: "1.2",
+			RevocationGrace: 24 * time.Hour, VersionCode: "v3INF_DMSv5.7:FIN", MaxTLS: "1.2",
 			ConnectTimeout: 3 * time.Second, WriteTimeout: 3 * time.Second, FirstByteTimeout: 8 * time.Second, IdleTimeout: 30 * time.Second,
 			ConnectRetries: &one, Connections: 64, MaxReply: 2097152,
 			NotFoundCodes: []string{"1", "NHSNCC002"},
@@ -66,6 +66,9 @@ func TestDefaults(t *testing.T) {
 	}
 	if diff := cmp.Diff(expected, s.File, given); diff != "" {
 		t.Errorf("defaults (-expected +got):\n%s", diff)
+	}
+	if s.Listen.RevocationGrace != 24*time.Hour || s.Revoked.Clients != nil || s.Revoked.Spine != nil {
+		t.Errorf("grace %s, lists %v", s.Listen.RevocationGrace, s.Revoked)
 	}
 	live := mustLoad(t, put(t, dir, set2("environment", "live")(t, wardFile)))
 	if !*live.NHSNumber.RejectRepeatedDigits || !live.Live || !live.Numbers.RejectRepeated {

@@ -44,14 +44,15 @@ type snapshot map[string][]*list
 // no more than the anchors have signed.
 const maxUnlisted = 64
 
-// Open reads the lists. Its error names the first file that is not in order.
+// Open reads the lists. Its error names the first file that is not in order, by its
+// place among Files.
 func Open(options Options) (*Lists, error) {
 	l := &Lists{options: options, opened: options.Now(), unlisted: map[string]string{}}
-	for _, path := range options.Files {
+	for i, path := range options.Files {
 		f := &file{path: path}
 		err := f.read(l.known(), l.opened)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return nil, fmt.Errorf("entry %d %w", i+1, err)
 		}
 		l.files = append(l.files, f)
 	}
