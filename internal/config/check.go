@@ -28,7 +28,7 @@ type Settings struct {
 	Live      bool
 	ListenTLS *tls.Config
 	SpineTLS  *tls.Config
-	Revoked   struct{ Clients, Spine *trust.Lists } // nil where none are configured
+	Trust     struct{ Clients, Spine *trust.Lists } // nil where no revocation lists are configured
 	Endpoint  *url.URL
 	Numbers   cpis.NumberPolicy
 	CodeTable cpis.Codes

@@ -31,7 +31,7 @@ func (c *checker) listen(s *Settings) {
 	c.address("listen.address", s.Listen.Address)
 	certificate, ok := c.keyPair("listen.certificate", s.Listen.Certificate, "listen.key", s.Listen.Key)
 	anchors := c.anchors("listen.client_ca", s.Listen.ClientCA)
-	s.Revoked.Clients = c.revoked("listen.client_crls", s.Listen.ClientCRLs, anchors, "listen.revocation_grace", s.Listen.RevocationGrace)
+	s.Trust.Clients = c.revoked("listen.client_crls", s.Listen.ClientCRLs, anchors, "listen.revocation_grace", s.Listen.RevocationGrace)
 	if !ok || anchors == nil {
 		return
 	}
@@ -39,7 +39,7 @@ func (c *checker) listen(s *Settings) {
 		Certificates:     []tls.Certificate{certificate},
 		ClientAuth:       tls.RequireAndVerifyClientCert,
 		ClientCAs:        pool(anchors),
-		VerifyConnection: s.Revoked.Clients.VerifyConnection,
+		VerifyConnection: s.Trust.Clients.VerifyConnection,
 		MinVersion:       tls.VersionTLS12,
 		CipherSuites:     suites(),
 		NextProtos:       []string{"http/1.1"},

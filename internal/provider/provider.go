@@ -90,8 +90,8 @@ const lookEvery = 2 * time.Second
 
 // run comes last, since from here on questions are asked.
 func (p *Provider) run(ctx context.Context) {
-	p.running.Go(func() { p.settings.Revoked.Clients.Watch(ctx, p.logger, "clients", lookEvery) })
-	p.running.Go(func() { p.settings.Revoked.Spine.Watch(ctx, p.logger, "spine", lookEvery) })
+	p.running.Go(func() { p.settings.Trust.Clients.Watch(ctx, p.logger, "clients", lookEvery) })
+	p.running.Go(func() { p.settings.Trust.Spine.Watch(ctx, p.logger, "spine", lookEvery) })
 	p.running.Go(func() {
 		err := p.server.Serve(p.listener)
 		if err != nil {
@@ -183,7 +183,7 @@ func (p *Provider) serverConfig(gate *gateway.Gateway) server.Config {
 	l := p.settings.Limits
 	return server.Config{
 		TLS:      p.settings.ListenTLS,
-		Trusted:  p.settings.Revoked.Clients,
+		Trust:    p.settings.Trust.Clients,
 		Register: p.settings.Register,
 		Gateway:  gate,
 		Log:      p.log,
@@ -224,8 +224,8 @@ func (p *Provider) startOperations() error {
 		LogHealthy:   p.log.Healthy,
 		Reachable:    p.spine.Reachable,
 		Certificates: []tls.Certificate{p.settings.ListenTLS.Certificates[0], p.settings.SpineTLS.Certificates[0]},
-		ClientLists:  p.settings.Revoked.Clients,
-		SpineLists:   p.settings.Revoked.Spine,
+		ClientLists:  p.settings.Trust.Clients,
+		SpineLists:   p.settings.Trust.Spine,
 		Now:          time.Now,
 		CheckEvery:   10 * time.Second,
 	}

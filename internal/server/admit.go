@@ -71,7 +71,7 @@ func (s *Server) identify(x *exchange) *refusal {
 		return &refusal{status: http.StatusForbidden, reason: string(trust.NotVerified)}
 	}
 	x.certificate = x.r.TLS.PeerCertificates[0]
-	err := s.config.Trusted.Check(x.r.TLS.VerifiedChains, s.config.Now())
+	err := s.config.Trust.Check(x.r.TLS.VerifiedChains, s.config.Now())
 	if err != nil {
 		return &refusal{status: http.StatusForbidden, reason: err.Error()}
 	}

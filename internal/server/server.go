@@ -42,7 +42,7 @@ type Limits struct {
 // Config is what a Server needs.
 type Config struct {
 	TLS      *tls.Config  // must require and verify client certificates
-	Trusted  *trust.Lists // by which they are judged again on open connections; may be nil
+	Trust    *trust.Lists // by which they are judged again on open connections; may be nil
 	Register *clients.Register
 	Gateway  *gateway.Gateway
 	Log      gateway.Log

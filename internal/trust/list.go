@@ -174,23 +174,29 @@ func (f *file) accept(one *list, known []*x509.Certificate, now time.Time) error
 
 func readFile(path string) ([]byte, os.FileInfo, error) {
 	info, err := os.Stat(path)
-	if err != nil || !info.Mode().IsRegular() {
-		return nil, nil, errors.New("is not a file that can be read")
+	if err != nil {
+		return nil, nil, errUnreadable
+	}
+	if !info.Mode().IsRegular() {
+		return nil, info, errUnreadable
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, info, errors.New("is not a file that can be read")
+		return nil, info, errUnreadable
 	}
 	defer f.Close()
 	content, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
 	if err != nil {
-		return nil, info, errors.New("is not a file that can be read")
+		return nil, info, errUnreadable
 	}
 	if len(content) > MaxFile {
 		return nil, info, fmt.Errorf("is larger than %d bytes", MaxFile)
 	}
 	return content, info, nil
 }
+
+// errUnreadable does not repeat the path: it may be a key in the place of one.
+var errUnreadable = errors.New("is not a file that can be read")
 
 // isChanged reports whether the file has changed since it was read, or was not
 // there then or now.

@@ -33,7 +33,6 @@ type scene struct {
 	chain  []*x509.Certificate
 	now    time.Time
 	grace  time.Duration
-	files  []string
 }
 
 func newScene(t testing.TB) *scene {

@@ -127,6 +127,8 @@ func TestBadFilesChangeNothing(t *testing.T) {
 		{func() { w.write(t, "below", contentOf(t, forger.path("below"))) }, "not signed by it"}, // the authority is known by now
 		{func() { w.write(t, "below", older) }, "older than the one in use"},
 		{func() { must(t, os.Remove(w.path("below"))) }, "is not a file"},
+		{func() { must(t, os.Mkdir(w.path("below"), 0o755)) }, "is not a file"},
+		{func() { must(t, os.Remove(w.path("below"))) }, "is not a file"},
 		{func() { w.write(t, "below", nil) }, "no revocation list"},
 	} {
 		c.spoil()
@@ -139,8 +141,8 @@ func TestBadFilesChangeNothing(t *testing.T) {
 		}
 	}
 	time.Sleep(20 * time.Millisecond) // looked at many times more
-	if n := len(w.logged(t, "revocation.kept")); n != 5 {
-		t.Errorf("%d lines, want 5", n)
+	if n := len(w.logged(t, "revocation.kept")); n != 7 {
+		t.Errorf("%d lines, want 7", n)
 	}
 	w.below(t, testpki.List{})
 	w.await(t, "revocation.loaded", 1)

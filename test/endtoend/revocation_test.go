@@ -297,6 +297,26 @@ func TestSpineRevoked(t *testing.T) {
 	}
 }
 
+// WRD-IAM-05 towards the Spine: when its certificate can no longer be checked it is
+// not asked.
+func TestSpineWithoutACurrentList(t *testing.T) {
+	t.Parallel()
+	w := set(t, stage.Options{})
+	w.revokeByRoot(t, testpki.List{})
+	w.revoke(t, testpki.List{ThisUpdate: time.Now().Add(-9 * day), NextUpdate: time.Now().Add(-25 * time.Hour)})
+	w.configure(t, "ca = \"ca.pem\"\nfrom_asid", "ca = \"ca.pem\"\ncrls = [\"root.crl\", \"sub.crl\"]\nfrom_asid")
+	w.start(t)
+	w.notSent(t, w.client(t), "the Spine was not trusted: there is no current revocation list for the certificate")
+	if n := w.Simulator.Counters().RequestsBegun; n != 0 {
+		t.Errorf("%d questions reached the Spine", n)
+	}
+	await(t, "the alert", func() bool { return len(w.log.of(t, "revocation.refusing")) > 0 })
+	lines := w.log.of(t, "revocation.refusing")
+	if len(lines) != 1 || lines[0]["side"] != "spine" {
+		t.Errorf("logged %v", lines)
+	}
+}
+
 // notSent fails unless a question ends as one that never left.
 func (w *ward) notSent(t *testing.T, c *client.Client, reason string) {
 	t.Helper()
