@@ -40,23 +40,22 @@ type Provider struct {
 	failed     chan error
 
 	running sync.WaitGroup // what goes on until the end
-	end     context.CancelFunc
+	end     func()
 }
 
 // Start opens the audit log, closes what an earlier run left open, and serves. The
 // returned error says in one sentence what to do.
 func Start(ctx context.Context, settings *config.Settings, logger *slog.Logger, build string) (*Provider, error) {
-	p := &Provider{settings: settings, logger: logger, failed: make(chan error, 2)}
 	running, end := context.WithCancel(context.WithoutCancel(ctx))
-	p.end = end
+	p := &Provider{settings: settings, logger: logger, failed: make(chan error, 2), end: end}
 	err := p.start(ctx, build)
-	if err == nil {
-		p.run(running)
-	}
 	if err != nil {
 		p.release()
 		return nil, err
 	}
+	p.run(running)
+	p.logger.Info("serving", "event", "provider.started", "address", p.listener.Addr().String(),
+		"environment", settings.Environment, "build", build)
 	return p, nil
 }
 
@@ -76,19 +75,13 @@ func (p *Provider) start(ctx context.Context, build string) error {
 		return err
 	}
 	p.server = server.New(p.serverConfig(gate))
-	err = p.startOperations()
-	if err != nil {
-		return err
-	}
-	p.logger.Info("serving", "event", "provider.started", "address", p.listener.Addr().String(),
-		"environment", p.settings.Environment, "build", build)
-	return nil
+	return p.startOperations()
 }
 
 // lookEvery is how soon a revocation list that changed, or is out of date, is noticed.
 const lookEvery = 2 * time.Second
 
-// run comes last, since from here on questions are asked.
+// run begins what goes on until end: from here on questions are asked.
 func (p *Provider) run(ctx context.Context) {
 	p.running.Go(func() { p.settings.Trust.Clients.Watch(ctx, p.logger, "clients", lookEvery) })
 	p.running.Go(func() { p.settings.Trust.Spine.Watch(ctx, p.logger, "spine", lookEvery) })
