@@ -13,7 +13,7 @@ INTERLEAVED ?= 100000
 # it the tests also compare Ward with them; continuous integration must have it.
 WARD_REFERENCE ?=
 comma := ,
-TAGS = oracle,zeep,npm,bench$(if $(WARD_REFERENCE),$(comma)reference,)
+TAGS = oracle,zeep,npm,testssl,bench$(if $(WARD_REFERENCE),$(comma)reference,)
 export WARD_REFERENCE
 
 .PHONY: test demo bench lint fuzz tools fast race long fuzz-short reference
@@ -23,7 +23,8 @@ test: tools fast lint race long fuzz-short
 demo:
 	$(GO) run ./cmd/demo
 
-# What the tests need besides Go: an independent XML parser, SOAP clients and proxy.
+# What the tests need besides Go: an independent XML parser, SOAP
+# clients, proxy and TLS tester.
 tools:
 	sh scripts/tools.sh
 

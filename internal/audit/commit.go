@@ -12,7 +12,7 @@ import (
 type pending struct {
 	kind        Kind
 	correlation string // as it is kept
-	tail        []byte
+	content     encoded
 	claims      []ClaimRow
 	refused     bool         // its ids were claimed before; of the writing goroutine
 	owner       atomic.Int32 // who decides about it: the queue, the caller or the writing goroutine
@@ -33,7 +33,7 @@ func newPending(e Entry, claims []ClaimRow) *pending {
 	return &pending{
 		kind:        e.Kind,
 		correlation: correlation,
-		tail:        encodeTail(e),
+		content:     encode(e),
 		claims:      claims,
 		done:        make(chan struct{}),
 	}
@@ -195,7 +195,7 @@ func (l *Log) commitOnce(ctx context.Context, group []*pending) error {
 			continue
 		}
 		seq := s.edge.size
-		leaf := appendLeaf(make([]byte, 0, len(leafPrefix)+len(p.tail)+19), seq, p.tail)
+		leaf := p.content.leaf(seq)
 		hashes, err := s.edge.add(leaf)
 		if err != nil {
 			return err

@@ -66,6 +66,9 @@ type Entry struct {
 	Client          string     // the client system's name in the registry
 	Organisation    string     // its ODS code
 	Certificate     string     // SHA-256 fingerprint of its certificate, hexadecimal
+	Subject         string     // of a certificate that was refused (WRD-IAM-04)
+	Serial          string     // its serial number, hexadecimal
+	Issuer          string     // who it says has issued it
 	Remote          string     // its network address
 	Username        string     // the WS-Security user name as given
 	AuditIdentities []Identity // as given by the client

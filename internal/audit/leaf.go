@@ -8,8 +8,20 @@ import "time"
 // spelling, so nothing can hide in a leaf that another JSON reader would see
 // differently.
 
-// leafPrefix opens every leaf of format version 1; the sequence number follows.
-const leafPrefix = `{"v":1,"seq":`
+// What opens a leaf of each version of the form; the sequence number follows.
+const (
+	prefix1 = `{"v":1,"seq":`
+	prefix2 = `{"v":2,"seq":`
+)
+
+// prefix opens the leaf of e, in the lowest version that has all of e's fields: so
+// there is still one leaf for an entry.
+func (e *Entry) prefix() string {
+	if e.Subject != "" || e.Serial != "" || e.Issuer != "" {
+		return prefix2
+	}
+	return prefix1
+}
 
 const leafTime = "2006-01-02T15:04:05.000Z"
 
@@ -36,6 +48,9 @@ func (e *Entry) visit(f fields) {
 	f.text("client", &e.Client)
 	f.text("organisation", &e.Organisation)
 	f.text("certificate", &e.Certificate)
+	f.text("subject", &e.Subject)
+	f.text("serial", &e.Serial)
+	f.text("issuer", &e.Issuer)
 	f.text("remote", &e.Remote)
 	f.text("username", &e.Username)
 	list(f, "audit_identities", &e.AuditIdentities, func(i *Identity) {

@@ -70,6 +70,41 @@ func TestLeafForm(t *testing.T) {
 	}
 }
 
+// vouched is full with the fields of version 2.
+func vouched() audit.Entry {
+	e := full
+	e.Subject, e.Serial, e.Issuer = `CN=ed,O="Ashby"`, "4f00", "CN=Ashby CA"
+	return e
+}
+
+// WRD-OPS-14: the form of version 2 differs in three fields alone, and is used where
+// one of them is there alone: there is still one leaf for an entry.
+func TestLeafFormOfVersion2(t *testing.T) {
+	const fields = `"certificate":"9f86d081","subject":"CN=ed,O=\"Ashby\"","serial":"4f00","issuer":"CN=Ashby CA",`
+	want := strings.Replace(string(leafOf(t, full)), `"certificate":"9f86d081",`, fields, 1)
+	want = strings.Replace(want, `{"v":1,`, `{"v":2,`, 1)
+	got := leafOf(t, vouched())
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Errorf("leaf (-want +got):\n%s", diff)
+	}
+	_, e, err := audit.ParseLeaf(got)
+	if err != nil || e.Subject != vouched().Subject || e.Serial != "4f00" || e.Issuer != "CN=Ashby CA" {
+		t.Errorf("read as %+v, %v", e, err)
+	}
+	for _, change := range []func(*audit.Entry){
+		func(e *audit.Entry) { e.Subject = "s" }, func(e *audit.Entry) { e.Serial = "1" }, func(e *audit.Entry) { e.Issuer = "i" },
+	} {
+		e := refused("c")
+		change(&e)
+		leaf := leafOf(t, e)
+		_, _, err := audit.ParseLeaf(leaf)
+		_, _, otherwise := audit.ParseLeaf(bytes.Replace(leaf, []byte(`"v":2`), []byte(`"v":1`), 1))
+		if err != nil || otherwise == nil {
+			t.Errorf("%s: %v; as version 1: %v", leaf, err, otherwise)
+		}
+	}
+}
+
 // MSCA-AUD-03a to 03f: what was given is what is read back, times to the
 // millisecond in UTC (MSCA-AUD-03c, MSCA-AUD-07).
 func TestLeafKeepsEveryField(t *testing.T) {
@@ -92,7 +127,8 @@ func TestParseLeafAcceptsOneSpellingOnly(t *testing.T) {
 		t.Fatalf("ParseLeaf = %d, %v", seq, err)
 	}
 	tests := []struct{ name, old, new string }{
-		{"another version", `"v":1`, `"v":2`},
+		{"a version that it does not need", `"v":1`, `"v":2`},
+		{"another version", `"v":1`, `"v":3`},
 		{"no version", `"v":1,`, ``},
 		{"no sequence number", `"seq":7,`, ``},
 		{"a negative sequence number", `"seq":7`, `"seq":-7`},
@@ -208,6 +244,7 @@ func TestLongAndBrokenValuesAreAltered(t *testing.T) {
 		long := strings.Repeat("\x01", audit.MaxText)
 		e := audit.Entry{
 			Kind: "refused", Time: full.Time, Correlation: long, Client: long, Organisation: long, Certificate: long, Remote: long,
+			Subject: long, Serial: long, Issuer: long,
 			Username: long, NHSNumber: long, MessageID: long, TrackingID: long, QueryID: long, Outcome: long, Code: long,
 			Notified: long, Reason: long, Software: long, Elapsed: 1<<63 - 1, Records: 1<<63 - 1, Accesses: 1<<63 - 1,
 			Author: &audit.Author{Form: long, UserID: long, RoleProfile: long, RoleCode: long, RoleName: long, Name: long,
@@ -256,6 +293,7 @@ func entries() *rapid.Generator[audit.Entry] {
 			Kind:        rapid.SampledFrom([]audit.Kind{audit.Started, audit.Intent, audit.Outcome, audit.Refused, audit.Recovered}).Draw(t, "kind"),
 			Time:        time.UnixMilli(rapid.Int64Range(0, 1<<41).Draw(t, "time")).UTC(),
 			Correlation: rapid.SampledFrom([]string{"a", "b", "c", "\xfe", "\xff", "\uFFFD"}).Draw(t, "correlation"),
+			Serial:      text.Draw(t, "serial"),
 			Username:    text.Draw(t, "username"),
 			NHSNumber:   text.Draw(t, "nhs number"),
 			Reason:      text.Draw(t, "reason"),
@@ -302,6 +340,7 @@ func allValid(e audit.Entry) bool { return utf8.ValidString(fmt.Sprint(e, e.Auth
 // write for what was read.
 func FuzzParseLeaf(f *testing.F) {
 	f.Add(leafOf(f, full))
+	f.Add(leafOf(f, vouched()))
 	f.Add(leafOf(f, refused("")))
 	f.Add(leafOf(f, sample(0)))
 	f.Add([]byte(`{"v":1,"seq":12,"kind":"a","time":"2026-03-29T01:30:00.000Z","username":"\u0000é\"","author":{},"elapsed_us":1,"altered":true}`))
@@ -322,7 +361,8 @@ func FuzzParseLeaf(f *testing.F) {
 		if err != nil {
 			t.Fatalf("accepted %q, which is not JSON: %v", leaf, err)
 		}
-		if fields.V != 1 || fields.Seq != seq || fields.Kind != e.Kind || !fields.Time.Equal(e.Time) {
+		vouches := e.Subject+e.Serial+e.Issuer != ""
+		if (fields.V == 2) != vouches || (fields.V == 1) == vouches || fields.Seq != seq || fields.Kind != e.Kind || !fields.Time.Equal(e.Time) {
 			t.Fatalf("read %q as %+v, and as %d %+v", leaf, fields, seq, e)
 		}
 	})

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -17,10 +18,15 @@ func ParseLeaf(leaf []byte) (seq int64, e Entry, err error) {
 		return 0, Entry{}, fmt.Errorf("audit: a leaf of %d bytes is longer than the limit of %d", len(leaf), MaxLeaf)
 	}
 	r := reader{leaf: leaf}
-	r.expect(leafPrefix)
+	if !r.skip(prefix2) {
+		r.expect(prefix1)
+	}
 	seq = r.number(0, math.MaxInt64)
 	e.visit(&r)
 	r.expect("}")
+	if !bytes.HasPrefix(leaf, []byte(e.prefix())) {
+		r.fail("the version is not that of the entry")
+	}
 	if r.at < len(leaf) {
 		r.fail("text follows the entry")
 	}

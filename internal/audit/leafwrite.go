@@ -6,20 +6,25 @@ import (
 	"unicode/utf8"
 )
 
-// appendLeaf appends the leaf of the entry that encodeTail wrote, under the
-// sequence number seq.
-func appendLeaf(b []byte, seq int64, tail []byte) []byte {
-	b = append(b, leafPrefix...)
-	b = strconv.AppendInt(b, seq, 10)
-	return append(b, tail...)
+// encoded is a leaf without its sequence number, which is known only when the log
+// commits.
+type encoded struct {
+	prefix string
+	tail   []byte
 }
 
-// encodeTail writes all of e's leaf that follows the sequence number, which is
-// known only when the log commits.
-func encodeTail(e Entry) []byte {
+func encode(e Entry) encoded {
 	w := writer{buf: make([]byte, 0, 1024), altered: e.Altered}
 	e.visit(&w)
-	return append(w.buf, '}')
+	return encoded{prefix: e.prefix(), tail: append(w.buf, '}')}
+}
+
+// leaf is the whole leaf under the sequence number seq.
+func (c encoded) leaf(seq int64) []byte {
+	b := make([]byte, 0, len(c.prefix)+len(c.tail)+19)
+	b = append(b, c.prefix...)
+	b = strconv.AppendInt(b, seq, 10)
+	return append(b, c.tail...)
 }
 
 // writer writes fields. The first field of a leaf follows the sequence number,

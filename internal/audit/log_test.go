@@ -392,10 +392,11 @@ func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newGate()
 		log := openLog(t, newKeys(t).options(store))
-		for range 5 {
+		go check(t, log, refused(""))
+		<-store.entered
+		for range 4 { // wait for the next commit
 			go check(t, log, refused(""))
 		}
-		<-store.entered
 		synctest.Wait()
 		closed := make(chan error, 1)
 		go func() { closed <- log.Close(t.Context()) }()

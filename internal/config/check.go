@@ -17,6 +17,7 @@ import (
 
 	"github.com/wardsmsp/ward/cpis"
 	"github.com/wardsmsp/ward/internal/clients"
+	"github.com/wardsmsp/ward/internal/trust"
 )
 
 // Settings is a configuration that has passed every check, with its keys and
@@ -27,6 +28,7 @@ type Settings struct {
 	Live      bool
 	ListenTLS *tls.Config
 	SpineTLS  *tls.Config
+	Trust     struct{ Clients, Spine *trust.Lists } // nil where no revocation lists are configured
 	Endpoint  *url.URL
 	Numbers   cpis.NumberPolicy
 	CodeTable cpis.Codes
@@ -53,7 +55,7 @@ func (f *File) check(c checker) (*Settings, error) {
 	if !isCode(f.ODSCode) {
 		c.problems.add("ods_code", "must be the provider's ODS code: letters and digits")
 	}
-	s.ListenTLS = c.listen(f.Listen)
+	s.ListenTLS, s.Trust.Clients = c.listen(f.Listen)
 	c.limits(f.Limits)
 	c.itk(f.ITK)
 	c.numbers(s)

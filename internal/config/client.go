@@ -99,7 +99,7 @@ func LoadClient(path string) (*ClientSettings, error) {
 	}
 	s.TLS = &tls.Config{
 		Certificates: []tls.Certificate{certificate},
-		RootCAs:      anchors,
+		RootCAs:      pool(anchors),
 		ServerName:   name,
 		MinVersion:   tls.VersionTLS12,
 	}

@@ -95,6 +95,7 @@ func Load(path string) (*Settings, error) {
 // file is read over them, so that an explicit 0 stays one.
 func defaults() File {
 	return File{
+		Listen: Listen{RevocationGrace: 24 * time.Hour},
 		Limits: Limits{
 			Connections:  1024,
 			PerAddress:   512,
@@ -123,6 +124,7 @@ func defaults() File {
 		},
 		NHSNumber: NHSNumber{CheckDigit: "enforce"},
 		Spine: Spine{
+			RevocationGrace:  24 * time.Hour,
 			VersionCode:      "v3INF_DMSv5.7:FIN",
 			MaxTLS:           "1.2",
 			ConnectTimeout:   3 * time.Second,

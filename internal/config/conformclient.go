@@ -51,7 +51,7 @@ func LoadConformClient(path string) (*ConformClientSettings, error) {
 	c.between("window", file.Window, time.Second, time.Hour)
 	c.between("slow_answer", file.SlowAnswer, time.Second, time.Minute)
 	c.between("give_up", file.GiveUp, time.Second, time.Hour)
-	s.ListenTLS = c.listen(file.Listen)
+	s.ListenTLS, _ = c.listen(file.Listen)
 	if file.Client.Name == "" {
 		c.problems.add("client.name", "must be the name and the version of the system under test, as the report is to give it")
 	}

@@ -29,6 +29,9 @@ type Listen struct {
 	Certificate string `toml:"certificate"` // PEM file: the leaf, then its intermediates
 	Key         string `toml:"key"`         // PEM file
 	ClientCA    string `toml:"client_ca"`   // PEM file: anchors of client certificates
+
+	ClientCRLs      []string      `toml:"client_crls"`      // files of revocation lists; none are checked if empty
+	RevocationGrace time.Duration `toml:"revocation_grace"` // after a list is out of date; 24h
 }
 
 // Limits bound what the listener takes.
@@ -72,13 +75,17 @@ type Codes struct {
 
 // Spine is the Spine-facing side.
 type Spine struct {
-	Endpoint    string `toml:"endpoint"`     // https URL; no default, never guessed
-	To          string `toml:"wsa_to"`       // the endpoint if empty
-	From        string `toml:"wsa_from"`     // our own address
-	ServerName  string `toml:"server_name"`  // name in the Spine's certificate; the endpoint's host if empty
-	Certificate string `toml:"certificate"`  // PEM file: ours, with its intermediates
-	Key         string `toml:"key"`          // PEM file
-	CA          string `toml:"ca"`           // PEM file: anchors of the Spine's certificate
+	Endpoint    string `toml:"endpoint"`    // https URL; no default, never guessed
+	To          string `toml:"wsa_to"`      // the endpoint if empty
+	From        string `toml:"wsa_from"`    // our own address
+	ServerName  string `toml:"server_name"` // name in the Spine's certificate; the endpoint's host if empty
+	Certificate string `toml:"certificate"` // PEM file: ours, with its intermediates
+	Key         string `toml:"key"`         // PEM file
+	CA          string `toml:"ca"`          // PEM file: anchors of the Spine's certificate
+
+	CRLs            []string      `toml:"crls"`             // files of revocation lists; none are checked if empty
+	RevocationGrace time.Duration `toml:"revocation_grace"` // after a list is out of date; 24h
+
 	FromASID    string `toml:"from_asid"`    // ours
 	ToASID      string `toml:"to_asid"`      // the Spine's
 	VersionCode string `toml:"version_code"` // v3INF_DMSv5.7:FIN

@@ -3,12 +3,15 @@ package config
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
+
+	"github.com/wardsmsp/ward/internal/trust"
 )
 
 // suites are the cipher suites of TLS 1.2 on both sides: forward secret, with
@@ -24,23 +27,25 @@ func suites() []uint16 {
 
 // listen sets up the client-facing side: mutual TLS always, and no way to turn
 // verification off (WRD-IAM-01, WRD-IAM-06, WRD-IAM-07).
-func (c *checker) listen(l Listen) *tls.Config {
+func (c *checker) listen(l Listen) (*tls.Config, *trust.Lists) {
 	c.address("listen.address", l.Address)
 	certificate, ok := c.keyPair("listen.certificate", l.Certificate, "listen.key", l.Key)
 	anchors := c.anchors("listen.client_ca", l.ClientCA)
+	lists := c.revoked("listen.client_crls", l.ClientCRLs, anchors, "listen.revocation_grace", l.RevocationGrace)
 	if !ok || anchors == nil {
-		return nil
+		return nil, lists
 	}
 	return &tls.Config{
-		Certificates: []tls.Certificate{certificate},
-		ClientAuth:   tls.RequireAndVerifyClientCert,
-		ClientCAs:    anchors,
-		MinVersion:   tls.VersionTLS12,
-		CipherSuites: suites(),
-		NextProtos:   []string{"http/1.1"},
+		Certificates:     []tls.Certificate{certificate},
+		ClientAuth:       tls.RequireAndVerifyClientCert,
+		ClientCAs:        pool(anchors),
+		VerifyConnection: lists.VerifyConnection,
+		MinVersion:       tls.VersionTLS12,
+		CipherSuites:     suites(),
+		NextProtos:       []string{"http/1.1"},
 		// An answer is one piece; small records would only make more of it.
 		DynamicRecordSizingDisabled: true,
-	}
+	}, lists
 }
 
 func (c *checker) keyPair(certificateKey, certificatePath, keyKey, keyPath string) (tls.Certificate, bool) {
@@ -65,17 +70,60 @@ func (c *checker) keyPair(certificateKey, certificatePath, keyKey, keyPath strin
 	return pair, true
 }
 
-func (c *checker) anchors(key, path string) *x509.CertPool {
-	pem, ok := c.file(key, path)
+// anchors reads every certificate in a file of PEM blocks, of which there must be one.
+func (c *checker) anchors(key, path string) []*x509.Certificate {
+	content, ok := c.file(key, path)
 	if !ok {
 		return nil
 	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
+	var all []*x509.Certificate
+	for block, rest := pem.Decode(content); block != nil; block, rest = pem.Decode(rest) {
+		certificate, err := x509.ParseCertificate(block.Bytes)
+		if err == nil && block.Type == "CERTIFICATE" {
+			all = append(all, certificate)
+		}
+	}
+	if len(all) == 0 {
 		c.problems.add(key, "holds no certificate in PEM")
+	}
+	return all
+}
+
+func pool(anchors []*x509.Certificate) *x509.CertPool {
+	p := x509.NewCertPool()
+	for _, anchor := range anchors {
+		p.AddCert(anchor)
+	}
+	return p
+}
+
+// Limits of revocation lists. A longer grace period would be no check.
+const (
+	maxLists = 16 // files on one side
+	maxGrace = 7 * 24 * time.Hour
+)
+
+// revoked reads revocation lists. None are configured by leaving them out.
+func (c *checker) revoked(key string, paths []string, anchors []*x509.Certificate, graceKey string, grace time.Duration) *trust.Lists {
+	if grace < 0 || grace > maxGrace {
+		c.problems.add(graceKey, "must be between 0s and %s", maxGrace)
+	}
+	if len(paths) == 0 {
 		return nil
 	}
-	return pool
+	if len(paths) > maxLists {
+		c.problems.add(key, "must name at most %d files; one file in PEM may hold several lists", maxLists)
+		return nil
+	}
+	o := trust.Options{Anchors: anchors, Grace: grace, Now: time.Now}
+	for _, path := range paths {
+		o.Files = append(o.Files, c.path(path))
+	}
+	lists, err := trust.Open(o)
+	if err != nil {
+		c.problems.add(key, "%v", err)
+	}
+	return lists
 }
 
 func (c *checker) file(key, path string) ([]byte, bool) {

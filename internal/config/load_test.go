@@ -14,6 +14,7 @@ import (
 
 	"github.com/wardsmsp/ward/cpis"
 	"github.com/wardsmsp/ward/internal/config"
+	"github.com/wardsmsp/ward/internal/trust"
 )
 
 func mustLoad(t *testing.T, path string) *config.Settings {
@@ -47,7 +48,7 @@ func TestDefaults(t *testing.T) {
 		},
 		NHSNumber: config.NHSNumber{CheckDigit: "enforce", RejectRepeatedDigits: &no},
 		Spine: config.Spine{
-			VersionCode: "v3INF_DMSv5.7:FIN", MaxTLS: "1.2",
+			RevocationGrace: 24 * time.Hour, VersionCode: "v3INF_DMSv5.7:FIN", MaxTLS: "1.2",
 			ConnectTimeout: 3 * time.Second, WriteTimeout: 3 * time.Second, FirstByteTimeout: 8 * time.Second, IdleTimeout: 30 * time.Second,
 			ConnectRetries: &one, Connections: 64, MaxReply: 2097152,
 			NotFoundCodes: []string{"1", "NHSNCC002"},
@@ -66,6 +67,9 @@ func TestDefaults(t *testing.T) {
 	}
 	if diff := cmp.Diff(expected, s.File, given); diff != "" {
 		t.Errorf("defaults (-expected +got):\n%s", diff)
+	}
+	if s.Listen.RevocationGrace != 24*time.Hour || s.Trust.Clients != nil || s.Trust.Spine != nil {
+		t.Errorf("grace %s, lists %v", s.Listen.RevocationGrace, s.Trust)
 	}
 	live := mustLoad(t, put(t, dir, set2("environment", "live")(t, wardFile)))
 	if !*live.NHSNumber.RejectRepeatedDigits || !live.Live || !live.Numbers.RejectRepeated {
@@ -103,6 +107,20 @@ func TestGivenValuesStand(t *testing.T) {
 	}
 	if s.Audit.Database != filepath.Join(dir, "audit.db") {
 		t.Errorf("the database is %s, not beside the file", s.Audit.Database)
+	}
+}
+
+// Revocation lists are read on the side for which they are configured, and out of
+// date they are no reason not to start: that is what the grace period is for.
+func TestRevocationLists(t *testing.T) {
+	dir := folder(t)
+	s := mustLoad(t, put(t, dir, in("listen", "client_crls = [\"list.crl\"]\nrevocation_grace = \"0s\"")(t, wardFile)))
+	if s.Trust.Clients.State() != trust.Refusing || s.Trust.Spine.State() != trust.NotChecked {
+		t.Errorf("clients %s, the Spine %s", s.Trust.Clients.State(), s.Trust.Spine.State())
+	}
+	s = mustLoad(t, put(t, dir, in("spine", "crls = [\"list.crl\"]\nrevocation_grace = \"168h\"")(t, wardFile)))
+	if s.Trust.Clients.State() != trust.NotChecked || s.Trust.Spine.State() != trust.OutOfDate {
+		t.Errorf("clients %s, the Spine %s", s.Trust.Clients.State(), s.Trust.Spine.State())
 	}
 }
 

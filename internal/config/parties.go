@@ -61,6 +61,7 @@ func (c *checker) notLive(live bool, key, host string) {
 func (c *checker) spineTLS(s *Settings) {
 	certificate, ok := c.keyPair("spine.certificate", s.Spine.Certificate, "spine.key", s.Spine.Key)
 	anchors := c.anchors("spine.ca", s.Spine.CA)
+	s.Trust.Spine = c.revoked("spine.crls", s.Spine.CRLs, anchors, "spine.revocation_grace", s.Spine.RevocationGrace)
 	if !ok || anchors == nil || s.Endpoint == nil {
 		return
 	}
@@ -74,7 +75,8 @@ func (c *checker) spineTLS(s *Settings) {
 	}
 	s.SpineTLS = &tls.Config{
 		Certificates:                []tls.Certificate{certificate},
-		RootCAs:                     anchors,
+		RootCAs:                     pool(anchors),
+		VerifyConnection:            s.Trust.Spine.VerifyConnection,
 		ServerName:                  name,
 		MinVersion:                  tls.VersionTLS12,
 		MaxVersion:                  highest,

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -38,17 +39,24 @@ type Provider struct {
 	listener   net.Listener
 	operations *http.Server
 	failed     chan error
+
+	running sync.WaitGroup // what goes on until the end
+	end     func()
 }
 
 // Start opens the audit log, closes what an earlier run left open, and serves. The
 // returned error says in one sentence what to do.
 func Start(ctx context.Context, settings *config.Settings, logger *slog.Logger, build string) (*Provider, error) {
-	p := &Provider{settings: settings, logger: logger, failed: make(chan error, 2)}
+	running, end := context.WithCancel(context.WithoutCancel(ctx))
+	p := &Provider{settings: settings, logger: logger, failed: make(chan error, 2), end: end}
 	err := p.start(ctx, build)
 	if err != nil {
 		p.release()
 		return nil, err
 	}
+	p.run(running)
+	p.logger.Info("serving", "event", "provider.started", "address", p.listener.Addr().String(),
+		"environment", settings.Environment, "build", build)
 	return p, nil
 }
 
@@ -72,20 +80,22 @@ func (p *Provider) start(ctx context.Context, build string) error {
 		return err
 	}
 	p.server = server.New(p.serverConfig(gate, documents))
-	err = p.startOperations()
-	if err != nil {
-		return err
-	}
-	// Last, since from here on questions are asked.
-	go func() {
+	return p.startOperations()
+}
+
+// lookEvery is how soon a revocation list that changed, or is out of date, is noticed.
+const lookEvery = 2 * time.Second
+
+// run begins what goes on until end: from here on questions are asked.
+func (p *Provider) run(ctx context.Context) {
+	p.running.Go(func() { p.settings.Trust.Clients.Watch(ctx, p.logger, "clients", lookEvery) })
+	p.running.Go(func() { p.settings.Trust.Spine.Watch(ctx, p.logger, "spine", lookEvery) })
+	p.running.Go(func() {
 		err := p.server.Serve(p.listener)
 		if err != nil {
 			p.failed <- err
 		}
-	}()
-	p.logger.Info("serving", "event", "provider.started", "address", p.listener.Addr().String(),
-		"environment", p.settings.Environment, "build", build)
-	return nil
+	})
 }
 
 func (p *Provider) openLog(ctx context.Context) error {
@@ -171,6 +181,7 @@ func (p *Provider) serverConfig(gate *gateway.Gateway, documents map[string][]by
 	l := p.settings.Limits
 	return server.Config{
 		TLS:      p.settings.ListenTLS,
+		Trust:    p.settings.Trust.Clients,
 		Register: p.settings.Register,
 		Gateway:  gate,
 		Log:      p.log,
@@ -213,6 +224,8 @@ func (p *Provider) startOperations() error {
 		LogHealthy:   p.log.Healthy,
 		Reachable:    p.spine.Reachable,
 		Certificates: []tls.Certificate{p.settings.ListenTLS.Certificates[0], p.settings.SpineTLS.Certificates[0]},
+		ClientLists:  p.settings.Trust.Clients,
+		SpineLists:   p.settings.Trust.Spine,
 		Now:          time.Now,
 		CheckEvery:   10 * time.Second,
 	}
@@ -249,6 +262,8 @@ func (p *Provider) Stop(ctx context.Context) error {
 	if drained != nil {
 		p.logger.Warn("requests were still under way at the end of the time to drain", "event", "provider.drain")
 	}
+	p.end()
+	p.running.Wait()
 	record, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	_, recorded := p.log.Append(record, audit.Entry{Kind: audit.Stopped, Time: time.Now()})
@@ -261,6 +276,7 @@ func (p *Provider) Stop(ctx context.Context) error {
 
 // release lets go of what was opened, in reverse.
 func (p *Provider) release() {
+	p.end()
 	if p.operations != nil {
 		p.operations.Close()
 	}

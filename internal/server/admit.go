@@ -12,6 +12,7 @@ import (
 	"github.com/wardsmsp/ward/internal/audit"
 	"github.com/wardsmsp/ward/internal/clients"
 	"github.com/wardsmsp/ward/internal/gateway"
+	"github.com/wardsmsp/ward/internal/trust"
 )
 
 // exchange is one request and what is known of it so far.
@@ -37,15 +38,14 @@ type refusal struct {
 // admit decides, before a byte of the body is read, whether it will be: who is
 // calling, then load, then the form of the HTTP request (WRD-IAM-02).
 func (s *Server) admit(x *exchange) *refusal {
-	client, ok := s.identify(x)
-	if !ok {
-		return &refusal{status: http.StatusForbidden, reason: "the certificate is not registered"}
+	turnedAway := s.identify(x)
+	if turnedAway != nil {
+		return turnedAway
 	}
-	x.client = client
 	switch {
 	case s.draining.Load():
 		return busy("draining")
-	case !client.Allow():
+	case !x.client.Allow():
 		return busy("over the client's rate")
 	case !s.all.Allow():
 		return busy("over the rate of all clients")
@@ -67,17 +67,23 @@ func (s *Server) admit(x *exchange) *refusal {
 	}
 }
 
-// identify trusts the chain that TLS has verified, and looks at the expiry again
-// because a connection can outlive a certificate.
-func (s *Server) identify(x *exchange) (*clients.Client, bool) {
+// identify sets who is calling. It judges the chain that TLS has verified once more,
+// because a connection can outlive a certificate, or its revocation (WRD-IAM-04).
+func (s *Server) identify(x *exchange) *refusal {
 	if x.r.TLS == nil || len(x.r.TLS.VerifiedChains) == 0 {
-		return nil, false
+		return &refusal{status: http.StatusForbidden, reason: string(trust.NotVerified)}
 	}
 	x.certificate = x.r.TLS.PeerCertificates[0]
-	if s.config.Now().After(x.certificate.NotAfter) {
-		return nil, false
+	err := s.config.Trust.Check(x.r.TLS.VerifiedChains, s.config.Now())
+	if err != nil {
+		return &refusal{status: http.StatusForbidden, reason: err.Error()}
 	}
-	return s.config.Register.Identify(x.certificate)
+	client, ok := s.config.Register.Identify(x.certificate)
+	if !ok {
+		return &refusal{status: http.StatusForbidden, reason: "the certificate is not registered"}
+	}
+	x.client = client
+	return nil
 }
 
 func isXML(contentType string) bool {
@@ -136,7 +142,7 @@ func (s *Server) recordRefusal(x *exchange, r *refusal) {
 		e.Outcome = cpis.Overloaded.String()
 	}
 	e.Code = "HTTP " + strconv.Itoa(r.status)
-	s.record(x, e)
+	s.record(x.r.Context(), e)
 }
 
 // refused is the audit entry of a request that was turned away before anything
@@ -157,6 +163,8 @@ func (s *Server) refused(x *exchange) audit.Entry {
 	if x.client != nil {
 		e.Client = x.client.Name
 		e.Organisation = x.client.Organisations[0]
+	} else {
+		describe(&e, x.certificate)
 	}
 	return e
 }

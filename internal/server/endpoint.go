@@ -179,7 +179,7 @@ func (s *Server) refuseMessage(x *exchange, request itk.Request, fault *itk.Faul
 	if request.Signed {
 		e.Reason += "; " + gateway.RemarkSigned
 	}
-	err := s.record(x, e)
+	err := s.record(x.r.Context(), e)
 	if err != nil {
 		fault = itk.Unavailable()
 	}
@@ -292,16 +292,16 @@ func (s *Server) recordUndelivered(x *exchange, q gateway.Question, answer cpis.
 	e.Outcome = answer.Outcome().String()
 	e.Notified = answer.Notified().String()
 	e.Reason = reason
-	s.record(x, e)
+	s.record(x.r.Context(), e)
 }
 
 // record appends an entry although the client may have gone.
-func (s *Server) record(x *exchange, e audit.Entry) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(x.r.Context()), recordTimeout)
+func (s *Server) record(ctx context.Context, e audit.Entry) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
 	_, err := s.config.Log.Append(ctx, e)
 	if err != nil {
-		s.config.Logger.Error("an entry could not be recorded", "event", "audit.failed", "correlation", x.correlation, "cause", err.Error())
+		s.config.Logger.Error("an entry could not be recorded", "event", "audit.failed", "correlation", e.Correlation, "cause", err.Error())
 	}
 	return err
 }

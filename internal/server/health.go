@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/wardsmsp/ward/internal/trust"
 )
 
 // Health answers whether the service is alive and ready, without ever asking about
@@ -16,6 +18,8 @@ type Health struct {
 	LogHealthy   func() error
 	Reachable    func(context.Context) error // completes a TLS handshake with the Spine, in bounded time
 	Certificates []tls.Certificate           // of both sides
+	ClientLists  *trust.Lists                // may be nil, as may the next
+	SpineLists   *trust.Lists
 	Now          func() time.Time
 	CheckEvery   time.Duration // how old the finding about the Spine may be
 
@@ -29,12 +33,15 @@ type readiness struct {
 	Status      string `json:"status"` // ready, degraded or not ready
 	AuditLog    string `json:"audit_log"`
 	Certificate string `json:"certificates"`
+	ClientLists string `json:"client_revocation"`
+	SpineLists  string `json:"spine_revocation"`
 	Spine       string `json:"spine"`
 	Draining    bool   `json:"draining"`
 }
 
-// Handler serves /livez and /readyz. Ready with the Spine out of reach is
-// "degraded" and still 200: questions are answered, with SMSP-0004.
+// Handler serves /livez and /readyz. Ready with the Spine out of reach, or with a
+// revocation list out of date, is "degraded" and still 200: questions are answered,
+// if only with SMSP-0004. While clients are refused for want of a list it is not ready.
 func (h *Health) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
@@ -55,8 +62,13 @@ func (h *Health) Handler() http.Handler {
 func (h *Health) state(ctx context.Context) readiness {
 	state := readiness{Status: "ready", AuditLog: "writing", Certificate: "valid", Draining: h.Server.Draining()}
 	state.Spine = h.reach(ctx)
-	if state.Spine != "reachable" {
+	clients, spine := h.ClientLists.State(), h.SpineLists.State()
+	state.ClientLists, state.SpineLists = clients.String(), spine.String()
+	if state.Spine != "reachable" || max(clients, spine) >= trust.OutOfDate {
 		state.Status = "degraded"
+	}
+	if clients == trust.Refusing {
+		state.Status = "not ready"
 	}
 	err := h.LogHealthy()
 	if err != nil {

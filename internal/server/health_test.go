@@ -9,12 +9,16 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wardsmsp/ward/internal/server"
+	"github.com/wardsmsp/ward/internal/testpki"
+	"github.com/wardsmsp/ward/internal/trust"
 )
 
 // state is what /readyz says.
@@ -22,6 +26,8 @@ type state struct {
 	Status       string `json:"status"`
 	AuditLog     string `json:"audit_log"`
 	Certificates string `json:"certificates"`
+	Clients      string `json:"client_revocation"`
+	SpineLists   string `json:"spine_revocation"`
 	Spine        string `json:"spine"`
 	Draining     bool   `json:"draining"`
 }
@@ -53,7 +59,8 @@ func TestReadiness(t *testing.T) {
 	t.Parallel()
 	expired := tls.Certificate{Leaf: &x509.Certificate{NotAfter: time.Now().Add(-time.Second)}}
 	current := tls.Certificate{Leaf: &x509.Certificate{NotAfter: time.Now().Add(time.Hour)}}
-	all := state{Status: "ready", AuditLog: "writing", Certificates: "valid", Spine: "reachable"}
+	all := state{Status: "ready", AuditLog: "writing", Certificates: "valid", Clients: "not checked", SpineLists: "not checked", Spine: "reachable"}
+	fresh, old, tooOld := lists(t, time.Hour), lists(t, -time.Hour), lists(t, -48*time.Hour)
 	with := func(change func(*state)) state {
 		s := all
 		change(&s)
@@ -84,6 +91,26 @@ func TestReadiness(t *testing.T) {
 			}, 503,
 			with(func(s *state) { s.Status, s.AuditLog, s.Spine = "not ready", "cannot be written", "out of reach" }),
 		},
+		"revocation lists are current": {
+			func(h *server.Health) { h.ClientLists, h.SpineLists = fresh, fresh }, 200,
+			with(func(s *state) { s.Clients, s.SpineLists = "current", "current" }),
+		},
+		"the list of clients is out of date (WRD-IAM-05)": {
+			func(h *server.Health) { h.ClientLists, h.SpineLists = old, fresh }, 200,
+			with(func(s *state) { s.Status, s.Clients, s.SpineLists = "degraded", "out of date", "current" }),
+		},
+		"that of the Spine is": {
+			func(h *server.Health) { h.SpineLists = old }, 200,
+			with(func(s *state) { s.Status, s.SpineLists = "degraded", "out of date" }),
+		},
+		"clients are refused for want of a list": {
+			func(h *server.Health) { h.ClientLists = tooOld }, 503,
+			with(func(s *state) { s.Status, s.Clients = "not ready", "refusing" }),
+		},
+		"the Spine is": {
+			func(h *server.Health) { h.SpineLists = tooOld }, 200,
+			with(func(s *state) { s.Status, s.SpineLists = "degraded", "refusing" }),
+		},
 		"draining": {
 			func(h *server.Health) { h.Server.Shutdown(context.Background()) }, 503,
 			with(func(s *state) { s.Status, s.Draining = "not ready", true }),
@@ -103,6 +130,29 @@ func TestReadiness(t *testing.T) {
 			}
 		})
 	}
+}
+
+// lists are revocation lists with a day of grace whose successor is due after a while.
+func lists(t *testing.T, due time.Duration) *trust.Lists {
+	t.Helper()
+	authority, err := testpki.New(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := authority.CRL(testpki.List{ThisUpdate: time.Now().Add(-72 * time.Hour), NextUpdate: time.Now().Add(due)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "list.crl")
+	err = os.WriteFile(path, list, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lists, err := trust.Open(trust.Options{Files: []string{path}, Grace: 24 * time.Hour, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lists
 }
 
 // However often it is asked, the Spine is looked at once in a while, and a finding

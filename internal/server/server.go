@@ -9,17 +9,16 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/net/netutil"
 	"golang.org/x/time/rate"
 
 	"github.com/wardsmsp/ward/cpis"
 	"github.com/wardsmsp/ward/internal/clients"
 	"github.com/wardsmsp/ward/internal/gateway"
 	"github.com/wardsmsp/ward/internal/itk"
+	"github.com/wardsmsp/ward/internal/trust"
 )
 
 // Path is where the service answers.
@@ -43,7 +42,8 @@ type Limits struct {
 
 // Config is what a Server needs.
 type Config struct {
-	TLS      *tls.Config // must require and verify client certificates
+	TLS      *tls.Config  // must require and verify client certificates
+	Trust    *trust.Lists // by which they are judged again on open connections; may be nil
 	Register *clients.Register
 	Gateway  *gateway.Gateway
 	Log      gateway.Log
@@ -60,29 +60,32 @@ type Config struct {
 
 // Server answers clients.
 type Server struct {
-	config    Config
-	http      *http.Server
-	all       *rate.Limiter
-	strangers *rate.Limiter // audit entries about certificates that nobody registered
-	throttled *rate.Limiter // audit entries about requests turned away for load
-	underWay  chan struct{}
-	draining  atomic.Bool
+	config Config
+	http   *http.Server
+	all    *rate.Limiter
+	// Audit entries at a bounded rate: about certificates that are of an authority
+	// but not registered or no longer good, about callers of whom nothing is
+	// known, and about requests turned away for load.
+	strangers, unverified, throttled *rate.Limiter
+
+	underWay chan struct{}
+	draining atomic.Bool
 }
 
 // New returns a Server.
 func New(config Config) *Server {
 	s := &Server{
-		config:    config,
-		all:       rate.NewLimiter(rate.Limit(config.Limits.PerSecond), config.Limits.Burst),
-		strangers: rate.NewLimiter(1, 10),
-		throttled: rate.NewLimiter(1, 10),
-		underWay:  make(chan struct{}, config.Limits.Questions),
+		config:     config,
+		all:        rate.NewLimiter(rate.Limit(config.Limits.PerSecond), config.Limits.Burst),
+		strangers:  rate.NewLimiter(1, 10),
+		unverified: rate.NewLimiter(1, 10),
+		throttled:  rate.NewLimiter(1, 10),
+		underWay:   make(chan struct{}, config.Limits.Questions),
 	}
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(true)
 	s.http = &http.Server{
 		Handler:           http.HandlerFunc(s.serve),
-		TLSConfig:         config.TLS,
 		Protocols:         protocols,
 		ReadHeaderTimeout: config.Limits.HeaderTimeout,
 		// For what net/http reads and writes when it refuses a request itself; the
@@ -99,9 +102,11 @@ func New(config Config) *Server {
 }
 
 // Serve answers connections of the listener until Shutdown, and then returns nil.
+// It returns when nothing more will be recorded about a handshake.
 func (s *Server) Serve(listener net.Listener) error {
-	fair := &perAddress{Listener: listener, most: s.config.Limits.PerAddress, logger: s.config.Logger, open: map[netip.Prefix]int{}}
-	err := s.http.ServeTLS(netutil.LimitListener(fair, s.config.Limits.Connections), "", "")
+	h := s.shakeHands(listener)
+	err := s.http.Serve(h) // closes h
+	h.wait()
 	if err == http.ErrServerClosed {
 		return nil
 	}

@@ -49,11 +49,12 @@ func TestFailureBeforeTheQuestionIsNotSent(t *testing.T) {
 			},
 			reason: connect,
 		},
-		"another name": {serve: (*visit).answers, change: func(c *spine.Config) { c.TLS.ServerName = "elsewhere.test" }, reason: connect},
+		"another name": {serve: (*visit).answers, change: func(c *spine.Config) { c.TLS.ServerName = "elsewhere.test" },
+			reason: "the Spine was not trusted: the certificate has another name"},
 		"another authority": {
 			serve:  (*visit).answers,
 			change: func(c *spine.Config) { c.TLS.RootCAs = nil },
-			reason: connect,
+			reason: "the Spine was not trusted: the certificate is of no known authority",
 		},
 		"our certificate refused": {
 			serve: (*visit).answers, change: func(c *spine.Config) { c.TLS.Certificates = nil }, reason: connect,

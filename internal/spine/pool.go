@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/wardsmsp/ward/internal/trust"
 )
 
 // pool keeps a bounded number of connections, one question on each at a time.
@@ -42,7 +44,7 @@ func (p *pool) acquire(ctx context.Context) (*conn, error) {
 		return nil, &exchangeError{stage: "no time was left for a connection to the Spine", full: true, cause: ctx.Err()}
 	}
 	for c := p.takeIdle(); c != nil; c = p.takeIdle() {
-		if time.Since(c.idle) < p.config.IdleTimeout && c.isQuiet() {
+		if time.Since(c.idle) < p.config.IdleTimeout && c.isQuiet() && p.trusts(c) {
 			return c, nil
 		}
 		c.close()
@@ -50,9 +52,24 @@ func (p *pool) acquire(ctx context.Context) (*conn, error) {
 	c, err := p.dial(ctx)
 	if err != nil {
 		<-p.slots
-		return nil, failed("the Spine could not be connected to", ownLimit, false, err)
+		return nil, p.unconnected(err)
 	}
 	return c, nil
+}
+
+// trusts judges the Spine's certificate once more, because a connection can outlive
+// it, or its revocation.
+func (p *pool) trusts(c *conn) bool {
+	verify := p.config.TLS.VerifyConnection
+	return verify == nil || verify(c.tls.ConnectionState()) == nil
+}
+
+func (p *pool) unconnected(err error) *exchangeError {
+	_, refusal := trust.Reason(err, p.config.Now())
+	if refusal != "" {
+		return failed("the Spine was not trusted: "+string(refusal), ownLimit, false, err)
+	}
+	return failed("the Spine could not be connected to", ownLimit, false, err)
 }
 
 func (p *pool) takeIdle() *conn {

@@ -1,12 +1,13 @@
 // Package testpki makes throw-away certificates for tests and the demonstration.
 //
-// It is not for production: keys are made in memory by whoever asks, nothing is
-// revoked, and anyone who holds an [Authority] can issue anything. cmd/ward must
-// never depend on this package.
+// It is not for production: keys are made in memory by whoever asks, and anyone
+// who holds an [Authority] can issue and revoke anything. cmd/ward must never
+// depend on this package.
 //
 // The shape is that of the NHS: a root signs a sub CA, the sub CA signs
 // endpoint certificates for both ends, and a file holds the leaf followed by
-// the sub CA, while the peer trusts the root alone.
+// the sub CA, while the peer trusts the root alone. [Authority.Below] makes the
+// chain longer.
 package testpki
 
 import (
@@ -36,66 +37,58 @@ const authorityLife = 10 * 365 * 24 * time.Hour
 // to each other: a certificate of one is refused by whoever trusts the other.
 // It may be used by several goroutines.
 type Authority struct {
-	now     time.Time
-	root    *x509.Certificate
-	sub     *x509.Certificate
-	subKey  crypto.Signer
-	rootPEM []byte
-	subPEM  []byte
+	now    time.Time
+	root   issuer
+	sub    issuer
+	middle []*x509.Certificate // between the sub CA and the root, the lowest first
+}
+
+// issuer is a CA certificate and its key.
+type issuer struct {
+	certificate *x509.Certificate
+	key         crypto.Signer
 }
 
 // New makes a root and a sub CA, valid around now.
 func New(now time.Time) (*Authority, error) {
-	rootKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	root, err := newIssuer("Ward test root", now, nil)
 	if err != nil {
-		return nil, fmt.Errorf("make the root's key: %w", err)
+		return nil, fmt.Errorf("make the root: %w", err)
 	}
-	rootTemplate, err := authorityTemplate("Ward test root", now)
+	sub, err := newIssuer("Ward test sub CA", now, &root)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("make the sub CA: %w", err)
 	}
-	root, err := sign(rootTemplate, rootTemplate, rootKey.Public(), rootKey)
-	if err != nil {
-		return nil, fmt.Errorf("sign the root: %w", err)
-	}
-	subKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, fmt.Errorf("make the sub CA's key: %w", err)
-	}
-	subTemplate, err := authorityTemplate("Ward test sub CA", now)
-	if err != nil {
-		return nil, err
-	}
-	subTemplate.MaxPathLenZero = true
-	sub, err := sign(subTemplate, root, subKey.Public(), rootKey)
-	if err != nil {
-		return nil, fmt.Errorf("sign the sub CA: %w", err)
-	}
-	return &Authority{
-		now:     now,
-		root:    root,
-		sub:     sub,
-		subKey:  subKey,
-		rootPEM: certificatePEM(root),
-		subPEM:  certificatePEM(sub),
-	}, nil
+	return &Authority{now: now, root: root, sub: sub}, nil
 }
 
-// RootPEM is the root certificate: what the other side is to trust.
-func (a *Authority) RootPEM() []byte {
-	return append([]byte(nil), a.rootPEM...)
+// Below makes an authority of the same root with one more sub CA, which a signed.
+func (a *Authority) Below() (*Authority, error) {
+	sub, err := newIssuer(fmt.Sprintf("Ward test sub CA, level %d", len(a.middle)+2), a.now, &a.sub)
+	if err != nil {
+		return nil, fmt.Errorf("make the lower sub CA: %w", err)
+	}
+	middle := append([]*x509.Certificate{a.sub.certificate}, a.middle...)
+	return &Authority{now: a.now, root: a.root, sub: sub, middle: middle}, nil
 }
+
+// Root and Sub are the certificates of the root and of the sub CA that signs.
+func (a *Authority) Root() *x509.Certificate { return a.root.certificate }
+func (a *Authority) Sub() *x509.Certificate  { return a.sub.certificate }
+
+// RootPEM is the root certificate: what the other side is to trust.
+func (a *Authority) RootPEM() []byte { return certificatePEM(a.root.certificate) }
 
 // Pool holds the root alone, for tls.Config's RootCAs or ClientCAs.
 func (a *Authority) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
-	pool.AddCert(a.root)
+	pool.AddCert(a.root.certificate)
 	return pool
 }
 
 // WriteRoot writes the root as dir/name.pem.
 func (a *Authority) WriteRoot(dir, name string) error {
-	return os.WriteFile(filepath.Join(dir, name+".pem"), a.rootPEM, 0o644)
+	return os.WriteFile(filepath.Join(dir, name+".pem"), a.RootPEM(), 0o644)
 }
 
 // Request says what an endpoint certificate is to contain.
@@ -118,11 +111,36 @@ type Request struct {
 // Issue makes a key and signs a certificate for it. It returns an error when
 // the request names nobody, no usage, or a life that ends before it begins.
 func (a *Authority) Issue(r Request) (Pair, error) {
+	key, leaf, err := a.prepare(r)
+	if err != nil {
+		return Pair{}, err
+	}
+	signed, err := sign(leaf, a.sub.certificate, key.Public(), a.sub.key)
+	if err != nil {
+		return Pair{}, fmt.Errorf("sign the certificate: %w", err)
+	}
+	return newPair(key, append([]*x509.Certificate{signed, a.sub.certificate}, a.middle...))
+}
+
+// IssueSelfSigned makes a certificate that nobody but its own key has signed.
+func (a *Authority) IssueSelfSigned(r Request) (Pair, error) {
+	key, leaf, err := a.prepare(r)
+	if err != nil {
+		return Pair{}, err
+	}
+	signed, err := sign(leaf, leaf, key.Public(), key)
+	if err != nil {
+		return Pair{}, fmt.Errorf("sign the certificate: %w", err)
+	}
+	return newPair(key, []*x509.Certificate{signed})
+}
+
+func (a *Authority) prepare(r Request) (crypto.Signer, *x509.Certificate, error) {
 	if r.CommonName == "" && len(r.DNSNames) == 0 && len(r.IPs) == 0 {
-		return Pair{}, errors.New("the certificate request names nobody")
+		return nil, nil, errors.New("the certificate request names nobody")
 	}
 	if !r.Server && !r.Client {
-		return Pair{}, errors.New("the certificate request has neither the server nor the client usage")
+		return nil, nil, errors.New("the certificate request has neither the server nor the client usage")
 	}
 	if r.NotBefore.IsZero() {
 		r.NotBefore = a.now.Add(-time.Hour)
@@ -131,36 +149,39 @@ func (a *Authority) Issue(r Request) (Pair, error) {
 		r.NotAfter = a.now.Add(365 * 24 * time.Hour)
 	}
 	if r.NotAfter.Before(r.NotBefore) {
-		return Pair{}, errors.New("the certificate request ends before it begins")
+		return nil, nil, errors.New("the certificate request ends before it begins")
 	}
 	key, err := newKey(r.RSA)
 	if err != nil {
-		return Pair{}, fmt.Errorf("make the key: %w", err)
+		return nil, nil, fmt.Errorf("make the key: %w", err)
 	}
 	serial, err := newSerial()
 	if err != nil {
-		return Pair{}, err
+		return nil, nil, err
 	}
-	leaf, err := sign(leafTemplate(r, serial), a.sub, key.Public(), a.subKey)
-	if err != nil {
-		return Pair{}, fmt.Errorf("sign the certificate: %w", err)
-	}
+	return key, leafTemplate(r, serial), nil
+}
+
+func newPair(key crypto.Signer, chain []*x509.Certificate) (Pair, error) {
 	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		return Pair{}, fmt.Errorf("encode the key: %w", err)
 	}
-	return Pair{
-		CertPEM: append(certificatePEM(leaf), a.subPEM...),
-		KeyPEM:  pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}),
-		Leaf:    leaf,
-		chain:   [][]byte{leaf.Raw, a.sub.Raw},
-		key:     key,
-	}, nil
+	p := Pair{
+		KeyPEM: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}),
+		Leaf:   chain[0],
+		key:    key,
+	}
+	for _, certificate := range chain {
+		p.CertPEM = append(p.CertPEM, certificatePEM(certificate)...)
+		p.chain = append(p.chain, certificate.Raw)
+	}
+	return p, nil
 }
 
 // Pair is an endpoint certificate and its key.
 type Pair struct {
-	CertPEM []byte // the leaf followed by the sub CA
+	CertPEM []byte // the leaf followed by the sub CAs
 	KeyPEM  []byte // PKCS#8, not encrypted
 	Leaf    *x509.Certificate
 
@@ -197,6 +218,23 @@ func authorityTemplate(name string, now time.Time) (*x509.Certificate, error) {
 		BasicConstraintsValid: true,
 		IsCA:                  true,
 	}, nil
+}
+
+// newIssuer makes a CA below another, or a root.
+func newIssuer(name string, now time.Time, above *issuer) (issuer, error) {
+	key, err := newKey(false)
+	if err != nil {
+		return issuer{}, err
+	}
+	template, err := authorityTemplate(name, now)
+	if err != nil {
+		return issuer{}, err
+	}
+	if above == nil {
+		above = &issuer{certificate: template, key: key}
+	}
+	certificate, err := sign(template, above.certificate, key.Public(), above.key)
+	return issuer{certificate: certificate, key: key}, err
 }
 
 func leafTemplate(r Request, serial *big.Int) *x509.Certificate {

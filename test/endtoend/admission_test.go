@@ -95,64 +95,6 @@ func TestRefusedBeforeTheBody(t *testing.T) {
 	w.nothingAsked(t)
 }
 
-// WRD-IAM-01, WRD-IAM-04, WRD-IAM-06: who does not hold a current certificate of a
-// known authority over TLS 1.2 or 1.3 gets no byte of HTTP.
-func TestRefusedByTLS(t *testing.T) {
-	t.Parallel()
-	w := start(t, stage.Options{})
-	other, err := testpki.New(time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	with := func(change func(*tls.Config)) *tls.Config {
-		c := w.tls.Clone()
-		change(c)
-		return c
-	}
-	day := 24 * time.Hour
-	serverOnly, err := w.Authority.Issue(testpki.Request{CommonName: "server.example.invalid", Server: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cases := map[string]struct {
-		as       *tls.Config
-		mentions string // in the operational log
-	}{
-		"no certificate":    {with(func(c *tls.Config) { c.Certificates = nil }), "client didn't provide a certificate"},
-		"another authority": {w.as(t, other, testpki.Request{CommonName: "ed.example.invalid", DNSNames: []string{"ed.example.invalid"}}), "unknown authority"},
-		"expired": {w.as(t, w.Authority, testpki.Request{CommonName: "ed.example.invalid", NotBefore: time.Now().Add(-2 * day), NotAfter: time.Now().Add(-day)}),
-			"expired"},
-		"not yet valid": {w.as(t, w.Authority, testpki.Request{CommonName: "ed.example.invalid", NotBefore: time.Now().Add(day), NotAfter: time.Now().Add(2 * day)}),
-			"not yet valid"},
-		"a server's certificate": {with(func(c *tls.Config) { c.Certificates = []tls.Certificate{serverOnly.TLSCertificate()} }), "incompatible key usage"},
-		"TLS 1.1":                {with(func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 }), "unsupported versions"},
-		"a weak suite": {with(func(c *tls.Config) {
-			c.MaxVersion, c.CipherSuites = tls.VersionTLS12, []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA, tls.TLS_RSA_WITH_AES_128_GCM_SHA256}
-		}), "no cipher suite"},
-		"HTTP/2 alone": {with(func(c *tls.Config) { c.NextProtos = []string{"h2"} }), "unsupported application protocols"},
-	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			before := len(w.log.of(t, "connection.refused"))
-			client, err := w.tryDial(c.as)
-			if err == nil { // with TLS 1.3 a client learns of it when it first reads
-				defer client.Close()
-				client.Write([]byte(post(0)))
-				_, err = http.ReadResponse(client.reader, nil)
-			}
-			if err == nil {
-				t.Fatal("an HTTP response came")
-			}
-			await(t, "a log line", func() bool { return len(w.log.of(t, "connection.refused")) > before })
-			lines := w.log.of(t, "connection.refused")
-			if msg := lines[len(lines)-1]["msg"].(string); !strings.Contains(msg, c.mentions) {
-				t.Errorf("logged %q, want it to mention %q", msg, c.mentions)
-			}
-		})
-	}
-	w.nothingAsked(t)
-}
-
 func TestHTTP2IsNotOffered(t *testing.T) {
 	t.Parallel()
 	w := start(t, stage.Options{})
