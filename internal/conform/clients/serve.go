@@ -125,7 +125,7 @@ func (r *Run) decide(request *http.Request, client *clients.Client, body string,
 	}
 	m.plainID = hl7.IsUUID(read.MessageID)
 	m.hint = strings.Contains(body, "schemaLocation")
-	m.messageID, m.trackingID = read.MessageID[len(read.MessageID)-36:], read.TrackingID
+	m.messageID, m.trackingID = read.MessageUUID, read.TrackingID
 	if read.Invalid != nil {
 		m.invalid = read.Invalid.Rule
 	} else {
@@ -136,7 +136,7 @@ func (r *Run) decide(request *http.Request, client *clients.Client, body string,
 	m.reused = r.remember(m.messageID, m.trackingID, read.Query.ID)
 	switch {
 	case m.reused == "message id" || m.reused == "tracking id":
-		return s.faults(usedBefore())
+		return s.faults(itk.Replayed())
 	case m.invalid != "" || m.unlisted:
 		return s.tells(cpis.Failed(cpis.InputInvalid, ""))
 	case m.author != "":
@@ -144,12 +144,6 @@ func (r *Run) decide(request *http.Request, client *clients.Client, body string,
 	default:
 		return r.situations[m.situation].answer(s)
 	}
-}
-
-// usedBefore is the fault for a message that came twice (N32).
-func usedBefore() *itk.Fault {
-	return &itk.Fault{Code: itk.Client, ErrorCode: itk.InvalidMessage, Text: cpis.RefusedDuplicate.Meaning(),
-		Diagnostic: "The message id or the tracking id was used before.", Rule: "N32"}
 }
 
 // refuse answers without a body and reads no more of the connection.
