@@ -47,7 +47,7 @@ func conformProvider(ctx context.Context, args []string, out, log io.Writer) (in
 	if err != nil {
 		return exitFailed, err
 	}
-	fmt.Fprintf(log, "%d conversations, of which a sound provider puts %d questions to the Spine behind it.\n", conversations, asks)
+	fmt.Fprintf(log, "Conversations: %d. Questions that a sound provider puts to the Spine behind it: %d.\n", conversations, asks)
 	progress := conform.NewProgress(log, len(cases), isTerminal(log))
 	report := suite.Run(ctx, *only, progress.Done)
 	progress.Finish()

@@ -28,6 +28,9 @@ func TestUsage(t *testing.T) {
 		"ask without a file":          {[]string{"ask", withPlan}, "-config FILE"},
 		"ask in two forms":            {[]string{"ask", "-json", "-raw", withPlan}, "one of -json, -raw and -request"},
 		"ask and do not ask":          {[]string{"ask", "-raw", withPlan, "-request"}, "one of -json, -raw and -request"},
+		"conform without a file":      {[]string{"conform"}, "-config FILE"},
+		"conform with a number":       {[]string{"conform", "-config", "x", withPlan}, "takes flags only"},
+		"conform with no such case":   {[]string{"conform", "-list", "-only", "no case has this"}, "no case has that text"},
 		"verify without a file":       {[]string{"audit", "verify"}, "-config FILE"},
 		"verify with an argument":     {[]string{"audit", "verify", "audit.db"}, "takes flags only"},
 		"show without a file":         {[]string{"audit", "show"}, "-config FILE"},
@@ -47,7 +50,7 @@ func TestUsage(t *testing.T) {
 
 func TestHelpAndVersion(t *testing.T) {
 	for _, help := range []string{"help", "-h", "--help"} {
-		ward(t, help).expect(t, exitDone, "ward ask -config FILE NHSNUMBER", "This notifies")
+		ward(t, help).expect(t, exitDone, "ward ask -config FILE NHSNUMBER", "This notifies", "ward conform -config FILE", "this notifies")
 	}
 	ward(t, "version").expect(t, exitDone, "ward ", "go1.")
 }

@@ -26,7 +26,7 @@ type Settings struct {
 	To       string        // wsa:To; the URL if empty
 	TLS      *tls.Config   // with the tester's certificate and the endpoint's anchors
 	Username string        // registered for the tester
-	Timeout  time.Duration // for each message; 15 s
+	Timeout  time.Duration // for each message; 10 s, which is what clients usually wait (L22)
 	Pause    time.Duration // between conversations; 100 ms
 
 	Organisation     string // ODS code of the tester
@@ -78,7 +78,7 @@ func New(s Settings) (*Suite, error) {
 		s.To = s.URL
 	}
 	if s.Timeout <= 0 {
-		s.Timeout = 15 * time.Second
+		s.Timeout = 10 * time.Second
 	}
 	if s.Pause <= 0 {
 		s.Pause = 100 * time.Millisecond
