@@ -21,10 +21,8 @@ func conformProvider(ctx context.Context, args []string, out, log io.Writer) (in
 	path := set.String("config", "", "client configuration `FILE` with a [conform] table")
 	list := set.Bool("list", false, "list the cases and send nothing")
 	only := set.String("only", "", "run the conversations in which `TEXT` stands: in id, group, title or requirement")
-	files := reportFiles{}
-	set.StringVar(&files.json, "json", "", "write the report as JSON to `FILE`")
-	set.StringVar(&files.junit, "junit", "", "write the report as JUnit XML to `FILE`")
-	set.StringVar(&files.html, "html", "", "write the report as a page to `FILE`")
+	var files reportFiles
+	files.flags(set)
 	err := parseAlone(set, args)
 	if err != nil {
 		return exitUsage, err
@@ -87,28 +85,6 @@ func listCases(cases []providers.Case, out io.Writer) error {
 		fmt.Fprintf(table, "%s\t%d\t%s\t%s\n", c.ID, c.Asks, strings.Join(c.Requirements, " "), c.Title)
 	}
 	return table.Flush()
-}
-
-// reportFiles are where a report is written to besides, none if empty.
-type reportFiles struct{ json, junit, html string }
-
-func (f reportFiles) write(r conform.Report) error {
-	return errors.Join(
-		writeReport(f.json, r.JSON),
-		writeReport(f.junit, r.JUnit),
-		writeReport(f.html, r.HTML),
-	)
-}
-
-func writeReport(path string, write func(io.Writer) error) error {
-	if path == "" {
-		return nil
-	}
-	file, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(write(file), file.Close())
 }
 
 // isTerminal reports whether what is written appears at once before a person.

@@ -1,6 +1,7 @@
 package conformance_test
 
 import (
+	"compress/gzip"
 	"regexp"
 	"strings"
 	"testing"
@@ -189,6 +190,8 @@ func untruthful() []broken {
 		{"says that it is HTML", replies(func(x *passage) { x.fields.Set("Content-Type", "text/html; charset=utf-8") }), answers, []string{"every-media-type"}},
 		{"lets answers be stored", replies(func(x *passage) { x.fields.Set("Cache-Control", "max-age=60") }), answers, []string{"every-not-stored"}},
 		{"sends a document type", tells(`<soap:Envelope`, `<!DOCTYPE Envelope><soap:Envelope`), found, []string{"C-*", "every-xml", "every-soap", "every-fault-or-answer", "every-message-id"}},
+		{"compresses its answers unasked", replies(compressed), found, []string{"C-*", "every-plain", "every-xml", "every-soap", "every-fault-or-answer", "every-message-id"}},
+		{"compresses its answers when asked", replies(compressed), "L16-accept-gzip", nil}, // which it may
 		{"names a schema", tells(`<itk:DistributionEnvelope`, `<itk:DistributionEnvelope xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:schemaLocation="urn:x x.xsd"`), answers, []string{"every-no-schema"}},
 		{"writes empty attributes", tells(`<itk:addresslist>`, `<itk:addresslist note="">`), answers, []string{"every-no-blank"}},
 
@@ -231,4 +234,13 @@ func untruthful() []broken {
 		{"writes the family name first", tells(`(<given>[^<]*</given>)(<family>[^<]*</family></name></childPerson>)`, `<x/>$2`), found, []string{"found-subjects"}},
 		{"drops the authors of the history", second(`<author>.*?</author>`, ""), found, []string{"found-history"}},
 	}
+}
+
+func compressed(x *passage) {
+	var b strings.Builder
+	w := gzip.NewWriter(&b)
+	_, _ = w.Write([]byte(x.reply))
+	_ = w.Close()
+	x.reply = b.String()
+	x.fields.Set("Content-Encoding", "gzip")
 }

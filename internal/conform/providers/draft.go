@@ -30,7 +30,6 @@ type draft struct {
 
 	edits []edit              // of the whole text, before slots are filled
 	last  func(string) string // of the whole text, after
-	child string              // response code whose child fills {number}
 }
 
 type edit struct{ old, new string }

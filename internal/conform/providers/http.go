@@ -151,7 +151,7 @@ func httpAccepted() []trial {
 		carriage("chunked", "The message comes in pieces, without its length.", carried(func(h *draftHTTP) { h.chunked = true })),
 		carriage("expect", "The message waits for leave to be sent.", carried(func(h *draftHTTP) { h.expect = true })),
 		carriage("http-1.0", "The message comes over HTTP/1.0.", carried(func(h *draftHTTP) { h.version = "HTTP/1.0" }), field("Connection: close")),
-		carriage("accept-gzip", "The client would take a compressed answer, and gets it as it is.", field("Accept-Encoding: gzip, deflate")),
+		carriage("accept-gzip", "The client would take a compressed answer.", field("Accept-Encoding: gzip, deflate")),
 		carriage("accept", "The client takes XML or SOAP.", field("Accept: text/xml, application/soap+xml;q=0.9", "User-Agent: Apache-HttpClient/4.5.14")),
 		carriage("close", "The client closes the connection after the answer.", field("Connection: close")),
 		{id: "L16-keep-alive", title: "Two questions come over one connection (two messages).", requirements: "WRD-MSG-01", together: true,

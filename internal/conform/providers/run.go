@@ -206,12 +206,13 @@ type sent struct {
 	names        []string // that no fault may repeat
 	organisation string
 	provider     string
+	takesGzip    bool
 }
 
 var writtenMessageID = regexp.MustCompile(`:?MessageID(?:\s[^>]*)?>\s*([^<]*?)\s*<`)
 
 func sentOf(m message, fill slots, s Settings) sent {
-	x := sent{number: fill.values["number"], organisation: s.Organisation, provider: s.Provider}
+	x := sent{number: fill.values["number"], organisation: s.Organisation, provider: s.Provider, takesGzip: m.takesGzip()}
 	written := writtenMessageID.FindStringSubmatch(m.content)
 	if written != nil {
 		x.messageID = written[1]

@@ -2,6 +2,7 @@ package providers
 
 import (
 	"bufio"
+	"compress/gzip"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -21,6 +22,9 @@ type message struct {
 	content    string // the XML in the body
 	expect     bool   // the body waits for "100 Continue"
 }
+
+// takesGzip reports whether the reply may be compressed.
+func (m message) takesGzip() bool { return strings.Contains(m.head, "Accept-Encoding: gzip") }
 
 // received is an HTTP response with its body.
 type received struct {
@@ -159,7 +163,14 @@ func (l *line) read(m message) (received, error) {
 		return received{}, err
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxReply))
+	var content io.Reader = response.Body
+	if m.takesGzip() && response.Header.Get("Content-Encoding") == "gzip" {
+		content, err = gzip.NewReader(response.Body)
+		if err != nil {
+			return received{}, err
+		}
+	}
+	body, err := io.ReadAll(io.LimitReader(content, maxReply))
 	if err != nil {
 		return received{}, err
 	}
