@@ -28,14 +28,14 @@ func TestUsage(t *testing.T) {
 		"ask without a file":          {[]string{"ask", withPlan}, "-config FILE"},
 		"ask in two forms":            {[]string{"ask", "-json", "-raw", withPlan}, "one of -json, -raw and -request"},
 		"ask and do not ask":          {[]string{"ask", "-raw", withPlan, "-request"}, "one of -json, -raw and -request"},
-		"conform without a file":      {[]string{"conform"}, "-config FILE"},
-		"conform with a number":       {[]string{"conform", "-config", "x", withPlan}, "takes flags only"},
-		"conform with no such case":   {[]string{"conform", "-list", "-only", "no case has this"}, "no case has that text"},
 		"verify without a file":       {[]string{"audit", "verify"}, "-config FILE"},
 		"verify with an argument":     {[]string{"audit", "verify", "audit.db"}, "takes flags only"},
 		"show without a file":         {[]string{"audit", "show"}, "-config FILE"},
 		"show with a count of a word": {[]string{"audit", "show", "-n", "all"}, "-n"},
 		"keygen without a name":       {[]string{"audit", "keygen"}, "-name NAME"},
+		"conform without a file":      {[]string{"conform"}, "-config FILE"},
+		"conform with a number":       {[]string{"conform", "-config", "x", withPlan}, "takes flags only"},
+		"conform with no such case":   {[]string{"conform", "-list", "-only", "no case has this"}, "no case has that text"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
