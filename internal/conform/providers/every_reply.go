@@ -159,8 +159,8 @@ func ofFaults() []invariant {
 			return unless(!strings.Contains(x.reply.content, x.sent.number), "the NHS number stands in the fault")
 		}},
 		{"fault-no-name", "No fault repeats a name of the request.", "WRD-VAL-19", everyFault, func(x exchange) string {
-			told := strings.ToLower(x.reply.content)
-			return unless(!slices.ContainsFunc(x.sent.names, func(name string) bool { return strings.Contains(told, name) }), "a name of the request stands in the fault")
+			told := words(x.reply.content)
+			return unless(!slices.ContainsFunc(x.sent.names, func(name string) bool { return slices.Contains(told, name) }), "a name of the request stands in the fault")
 		}},
 		{"fault-no-inside", "No fault shows the inside of the provider: a stack, a file or an exception.", "WRD-VAL-18 WRD-VAL-19", everyFault, func(x exchange) string {
 			return unless(!inside.MatchString(x.reply.content), "a stack, a file or an exception stands in the fault")

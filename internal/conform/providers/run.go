@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/wardsmsp/ward/cpis"
 	"github.com/wardsmsp/ward/internal/conform"
@@ -156,6 +157,8 @@ func (c *conversation) send(ctx context.Context, d *draft, m message) (received,
 		}
 		c.line = l
 	}
+	stop := context.AfterFunc(ctx, c.line.close)
+	defer stop()
 	return c.line.exchange(m, c.suite.settings.Timeout)
 }
 
@@ -203,10 +206,15 @@ type sent struct {
 	messageID    string // as it was written
 	ids          []string
 	number       string
-	names        []string // that no fault may repeat
+	names        []string // words in lower case that no fault may repeat
 	organisation string
 	provider     string
 	takesGzip    bool
+}
+
+// words are the words of a text in lower case.
+func words(text string) []string {
+	return strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) })
 }
 
 var writtenMessageID = regexp.MustCompile(`:?MessageID(?:\s[^>]*)?>\s*([^<]*?)\s*<`)
@@ -221,8 +229,8 @@ func sentOf(m message, fill slots, s Settings) sent {
 		x.ids = append(x.ids, fill.values[name])
 	}
 	for _, part := range s.Name.Parts {
-		if len(part.Text) > 3 {
-			x.names = append(x.names, strings.ToLower(part.Text))
+		if part.Kind != "prefix" && part.Kind != "suffix" {
+			x.names = append(x.names, words(part.Text)...)
 		}
 	}
 	return x
