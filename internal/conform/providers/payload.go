@@ -58,6 +58,7 @@ func payloadRefused() []trial {
 		broken("namespace-below", "An element within the query is of another namespace.", func(d *draft) {
 			d.eventID = strings.Replace(d.eventID, "<id ", `<id xmlns="urn:example:other" `, 1)
 		}),
+		broken("semantics", "The semanticsText of the parameter is another than its fixed text.", replace(`<person.NHSnumber>`, `<person.NHSnumber><semanticsText>NHS number</semanticsText>`)),
 		broken("silent", "The query asks not to be recorded as an access.", func(d *draft) { d.afterQuery = `<accessEventType value="false"/>` }),
 		broken("after", "Something stands after the parameter.", func(d *draft) { d.afterQuery = `<subject/>` }),
 	}
