@@ -159,7 +159,11 @@ func (c *conversation) send(ctx context.Context, d *draft, m message) (received,
 	}
 	stop := context.AfterFunc(ctx, c.line.close)
 	defer stop()
-	return c.line.exchange(m, c.suite.settings.Timeout)
+	answer, err := c.line.exchange(m, c.suite.settings.Timeout)
+	if err != nil || answer.closing {
+		c.end()
+	}
+	return answer, err
 }
 
 // failure says why there is no HTTP answer.

@@ -12,7 +12,7 @@ type trial struct {
 	requirements string // ids, separated by spaces
 	group        string
 	steps        []step
-	together     bool // all steps on one connection
+	together     bool // all steps on one connection, as long as it is kept open
 }
 
 // step is one message and what must come back.

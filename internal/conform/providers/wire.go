@@ -31,6 +31,7 @@ type received struct {
 	status  int
 	fields  http.Header
 	content string
+	closing bool // the other side will close the connection
 }
 
 // maxReply bounds what is read of one response.
@@ -174,7 +175,7 @@ func (l *line) read(m message) (received, error) {
 	if err != nil {
 		return received{}, err
 	}
-	return received{status: response.StatusCode, fields: response.Header, content: string(body)}, nil
+	return received{status: response.StatusCode, fields: response.Header, content: string(body), closing: response.Close}, nil
 }
 
 func (l *line) close() { l.conn.Close() }
