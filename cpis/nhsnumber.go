@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 )
 
 // NHSNumber is ten ASCII digits. Its check digit may or may not be right:
@@ -141,4 +142,17 @@ func (p NumberPolicy) Judge(n NHSNumber) Verdict {
 		return NumberDoubted
 	}
 	return NumberRefused
+}
+
+// IsInvented reports whether the number can be nobody's: it is of the range that
+// begins with 999, which is never issued, or one of the numbers of the official test
+// harness, 1234567895 and ten equal digits from 1 to 8. No other number may be sent by
+// a tool that tries a provider of its own accord.
+func (n NHSNumber) IsInvented() bool {
+	switch {
+	case strings.HasPrefix(n.digits, "999"), n.digits == "1234567895":
+		return true
+	default:
+		return n.repeatsOneDigit() && n.digits[0] >= '1' && n.digits[0] <= '8'
+	}
 }

@@ -274,3 +274,22 @@ func FuzzNHSNumber(f *testing.F) {
 		}
 	})
 }
+
+// Only numbers that can be nobody's may be sent to try a provider (WRD-SAF-02).
+func TestInventedNumbers(t *testing.T) {
+	for digits, want := range map[string]bool{
+		"9990000018": true, "9990000019": true, "9999999999": true, "1234567895": true, "1111111111": true, "8888888888": true,
+		"0000000000": false, "1234567890": false, "9980000018": false, "1111111112": false,
+	} {
+		n, err := cpis.ParseNHSNumber(digits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n.IsInvented() != want {
+			t.Errorf("%s: %t, want %t", digits, !want, want)
+		}
+	}
+	if (cpis.NHSNumber{}).IsInvented() {
+		t.Error("no number is taken for an invented one")
+	}
+}

@@ -26,6 +26,9 @@ const usage = `ward is a CP-IS Spine Mini Service Provider.
   ward audit verify -config FILE             check the whole audit log
   ward audit show -config FILE               show entries  [-from N] [-n COUNT] [-json]
   ward audit keygen -name NAME -out FOLDER   make the keys that sign checkpoints
+  ward conform -config FILE                  try a provider of a test environment, case by
+               [-only TEXT] [-list]          case. Cases that it must accept ask: this notifies.
+               [-json FILE] [-junit FILE] [-html FILE]
   ward version
 `
 
@@ -77,6 +80,8 @@ func run(ctx context.Context, args []string, out, log io.Writer) int {
 		err = auditShow(ctx, args[1:], out, log)
 	case "audit keygen":
 		err = auditKeygen(args[1:], out, log)
+	case "conform":
+		code, err = conformProvider(ctx, args[1:], out, log)
 	case "version":
 		fmt.Fprintln(out, build())
 	case "help", "-h", "-help", "--help":

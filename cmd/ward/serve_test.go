@@ -96,7 +96,7 @@ func TestServeWithABadConfiguration(t *testing.T) {
 
 func TestConfigCheck(t *testing.T) {
 	s := set(t, stage.Options{})
-	ward(t, "config", "check", s.WardConfig()).expect(t, exitDone, "is in order", "environment test", "1 client(s)", s.Simulator.Addr())
+	ward(t, "config", "check", s.WardConfig()).expect(t, exitDone, "is in order", "environment test", "2 client(s)", s.Simulator.Addr())
 	ward(t, "config", "check", s.Dir+"/absent.toml").expect(t, exitFailed, "no such file")
 	ward(t, "serve", "-config", s.Dir+"/absent.toml").expect(t, exitFailed, "no such file")
 }

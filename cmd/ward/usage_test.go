@@ -35,6 +35,9 @@ func TestUsage(t *testing.T) {
 		"show without a file":         {[]string{"audit", "show"}, "-config FILE"},
 		"show with a count of a word": {[]string{"audit", "show", "-n", "all"}, "-n"},
 		"keygen without a name":       {[]string{"audit", "keygen"}, "-name NAME"},
+		"conform without a file":      {[]string{"conform"}, "-config FILE"},
+		"conform with a number":       {[]string{"conform", "-config", "x", withPlan}, "takes flags only"},
+		"conform with no such case":   {[]string{"conform", "-list", "-only", "no case has this"}, "no case has that text"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -49,7 +52,7 @@ func TestUsage(t *testing.T) {
 
 func TestHelpAndVersion(t *testing.T) {
 	for _, help := range []string{"help", "-h", "--help"} {
-		ward(t, help).expect(t, exitDone, "ward ask -config FILE NHSNUMBER", "This notifies")
+		ward(t, help).expect(t, exitDone, "ward ask -config FILE NHSNUMBER", "This notifies", "ward conform -config FILE", "this notifies")
 	}
 	ward(t, "version").expect(t, exitDone, "ward ", "go1.")
 }

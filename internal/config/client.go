@@ -9,7 +9,7 @@ import (
 	"github.com/wardsmsp/ward/cpis"
 )
 
-// ClientFile is the configuration file of `ward ask`, in TOML.
+// ClientFile is the configuration file of `ward ask` and `ward conform`, in TOML.
 type ClientFile struct {
 	URL              string        `toml:"url"`               // of the provider's endpoint
 	To               string        `toml:"to"`                // wsa:To; the URL if empty
@@ -29,6 +29,27 @@ type ClientFile struct {
 
 	System *AuthorSystem `toml:"system"` // exactly one of the two
 	Person *AuthorPerson `toml:"person"`
+
+	Conform *Conform `toml:"conform"` // for `ward conform` alone
+}
+
+// Conform is what `ward conform` needs besides. It tries a provider and asks many
+// questions, so that the whole of it is for test environments alone.
+type Conform struct {
+	Environment   string         `toml:"environment"`    // must be "test"
+	Children      []ConformChild `toml:"children"`       // at least one, each with a code of its own
+	OtherUsername string         `toml:"other_username"` // known to the provider, not permitted for this client
+	ASID          string         `toml:"asid"`           // the client's, if the file describes a person
+	UserID        string         `toml:"user_id"`        // of a user, if the file describes a system
+	RoleProfile   string         `toml:"role_profile"`   // of the same user
+	Pause         time.Duration  `toml:"pause"`          // between conversations; 100ms
+}
+
+// ConformChild is somebody invented, and the code with which the provider must answer
+// a question about them.
+type ConformChild struct {
+	NHSNumber string `toml:"nhs_number"` // of the 999 range, or of the official test harness
+	Code      string `toml:"code"`       // SMSP-0000, CPIS-0001 ...
 }
 
 // AuthorSystem asks as a system with a responsible person.
@@ -59,9 +80,11 @@ type ClientSettings struct {
 	TLS             *tls.Config
 	Author          cpis.Author
 	AuditIdentities []cpis.AuditIdentity
+	// Children are those of the conform table by code; nil without one.
+	Children map[cpis.Code]cpis.NHSNumber
 }
 
-// LoadClient reads and checks the configuration file of `ward ask`.
+// LoadClient reads and checks the configuration file of a client.
 func LoadClient(path string) (*ClientSettings, error) {
 	var file ClientFile
 	unknown, err := decode(path, &file)
@@ -90,6 +113,7 @@ func LoadClient(path string) (*ClientSettings, error) {
 	certificate, _ := c.keyPair("certificate", file.Certificate, "key", file.Key)
 	anchors := c.anchors("ca", file.CA)
 	s.author(c)
+	s.conform(c)
 	if len(c.problems) > 0 {
 		return nil, c.problems
 	}
@@ -126,6 +150,43 @@ func (s *ClientSettings) author(c *checker) {
 		}
 	default:
 		s.person(c, organisation)
+	}
+}
+
+// conform checks the table that makes a provider be tried. It is refused as a whole
+// unless the file says twice that its environment is not live (WRD-SAF-02, WRD-SAF-17).
+func (s *ClientSettings) conform(c *checker) {
+	t := s.Conform
+	if t == nil {
+		return
+	}
+	if t.Environment != "test" || s.Live {
+		c.problems.add("conform.environment", `must be "test", and live must be false: a provider is tried in a test environment alone`)
+	}
+	if t.ASID != "" && !isASID(t.ASID) {
+		c.problems.add("conform.asid", "must be twelve digits")
+	}
+	if (t.UserID == "") != (t.RoleProfile == "") {
+		c.problems.add("conform.user_id", "and role_profile must be given together")
+	}
+	if len(t.Children) == 0 {
+		c.problems.add("conform.children", "must name at least one number to ask about and its code")
+	}
+	s.Children = map[cpis.Code]cpis.NHSNumber{}
+	for i, child := range t.Children {
+		number, err := cpis.ParseNHSNumber(child.NHSNumber)
+		if err != nil || !number.IsInvented() {
+			c.problems.add("conform.children", "entry %d: nhs_number must be of the 999 range, or one of the official test harness; no other is ever sent", i+1)
+		}
+		code := cpis.Code(child.Code)
+		if code.Display() == "" || code == cpis.CodeLocalStore {
+			c.problems.add("conform.children", "entry %d: code must be one that a provider sends, such as SMSP-0000 or CPIS-0001", i+1)
+		}
+		_, taken := s.Children[code]
+		if taken {
+			c.problems.add("conform.children", "entry %d: another entry has the same code", i+1)
+		}
+		s.Children[code] = number
 	}
 }
 

@@ -72,6 +72,45 @@ func TestEveryClientRule(t *testing.T) {
 	}
 }
 
+const conformTable = `[conform]
+environment = "test"
+[[conform.children]]
+nhs_number = "9990000042"
+code = "SMSP-0000"
+[[conform.children]]
+nhs_number = "1111111111"
+code = "SMSP-0001"
+`
+
+// conforming adds the table, changed, to a file that is in order.
+func conforming(edits ...edit) edit {
+	return func(t *testing.T, file string) string { return file + all(edits...)(t, conformTable) }
+}
+
+// WRD-SAF-02, WRD-SAF-17: a provider is tried where nobody lives, and with numbers of
+// nobody.
+func TestEveryConformRule(t *testing.T) {
+	dir := folder(t)
+	must(t, loadClient(put(t, dir, clientFile+conformTable)))
+	for _, r := range []rule{
+		{"no environment", conforming(set("environment", `""`)), "conform.environment", "test environment alone"},
+		{"a live environment", conforming(set("environment", `"live"`)), "conform.environment", "test environment alone"},
+		{"a live client", all(conforming(), func(_ *testing.T, file string) string { return "live = true\n" + file }), "conform.environment", "live must be false"},
+		{"nobody to ask about", func(_ *testing.T, file string) string { return file + "[conform]\nenvironment = \"test\"\n" }, "conform.children", "at least one"},
+		{"a number that may be somebody's", conforming(change("9990000042", "9980000018")), "conform.children", "entry 1: nhs_number"},
+		{"a number of nine digits", conforming(change("1111111111", "111111111")), "conform.children", "entry 2: nhs_number"},
+		{"a repeated digit that the harness does not have", conforming(change("1111111111", "0000000000")), "conform.children", "entry 2: nhs_number"},
+		{"a code that does not exist", conforming(change("SMSP-0001", "SMSP-0009")), "conform.children", "entry 2: code"},
+		{"a code that is never sent", conforming(change("SMSP-0001", "SMSP-0003")), "conform.children", "entry 2: code"},
+		{"two children with one code", conforming(change("SMSP-0001", "SMSP-0000")), "conform.children", "same code"},
+		{"an ASID that is none", conforming(in("conform", `asid = "1"`)), "conform.asid", "twelve digits"},
+		{"a user without a role profile", conforming(in("conform", `user_id = "555000000001"`)), "conform.user_id", "together"},
+		{"an unknown key", conforming(in("conform", `numbers = 1`)), "conform.numbers", "not a known setting"},
+	} {
+		t.Run(r.name, func(t *testing.T) { r.test(t, dir, clientFile, loadClient) })
+	}
+}
+
 // A client asks as the system or the person that its file describes.
 func TestClientAuthors(t *testing.T) {
 	dir := folder(t)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/template"
 	"time"
@@ -56,6 +57,15 @@ verifier_key = "audit-key.pub"
 checkpoints = "checkpoints"
 
 [[clients]]
+name = "{{.OtherName}}"
+organisations = ["RYY"]
+setting = "maternity"
+certificates = ["dns:maternity.example.invalid"]
+usernames = ["{{.OtherUsername}}"]
+audit_identities = ["urn:nhs-uk:identity:ods:RYY"]
+asid = "200000000389"
+
+[[clients]]
 name = "{{.ClientName}}"
 organisations = ["{{.ClientODS}}"]
 setting = "emergency-department"
@@ -92,7 +102,18 @@ role_name = "Nurse Manager"
 prefix = "Ms"
 given = "Imogen"
 family = "Hartley"
-`
+
+# What ward conform needs besides: whom to ask about, and who else may ask.
+[conform]
+environment = "test"
+other_username = "{{.OtherUsername}}"
+user_id = "555000000001"
+role_profile = "555100000001"
+pause = "1ms"
+{{range .Children}}[[conform.children]]
+nhs_number = "{{.NHSNumber}}"
+code = "{{.Code}}"
+{{end}}`
 
 const spinesimTOML = `# The simulator of this stage as a program of its own: spinesim -config spinesim.toml
 address = "{{.SpineAddress}}"
@@ -109,6 +130,8 @@ type fields struct {
 	ProviderODS, ProviderASID, ClientName, ClientODS, ClientASID, Username, AuditIdentity string
 	URL, Address, Spine, SpineASID, SpineAddress, SpineManagement                         string
 	ConnectTimeout                                                                        time.Duration
+	OtherName, OtherUsername                                                              string
+	Children                                                                              []spinesim.ChildView // one for each response code
 }
 
 func (s *Stage) writeFiles(o Options) error {
@@ -121,12 +144,24 @@ func (s *Stage) writeFiles(o Options) error {
 		URL: s.URL, Address: address, ConnectTimeout: o.Budget / 3,
 		Spine: s.Simulator.URL(), SpineASID: spinesim.TestASID,
 		SpineAddress: s.Simulator.Addr(), SpineManagement: s.Simulator.ManagementAddr(),
+		OtherName: "demo-maternity", OtherUsername: OtherUsername, Children: s.oneForEachCode(),
 	}
 	return errors.Join(
 		s.write("ward.toml", wardTOML, f),
 		s.write("client.toml", clientTOML, f),
 		s.write("spinesim.toml", spinesimTOML, f),
 	)
+}
+
+// oneForEachCode is the first child of the simulator for each response code.
+func (s *Stage) oneForEachCode() []spinesim.ChildView {
+	var list []spinesim.ChildView
+	for _, child := range s.Simulator.Children(0) {
+		if !slices.ContainsFunc(list, func(c spinesim.ChildView) bool { return c.Code == child.Code }) {
+			list = append(list, child)
+		}
+	}
+	return list
 }
 
 func (s *Stage) write(name, text string, f fields) error {

@@ -32,6 +32,9 @@ const (
 	ClientASID    = "200000000290"
 	Username      = "demo-ed-system"
 	AuditIdentity = "urn:nhs-uk:identity:ods:RXX:ed-nurse-0042"
+
+	// OtherUsername is registered for another client.
+	OtherUsername = "demo-maternity-system"
 )
 
 // Options say what differs from one stage to another.
