@@ -21,14 +21,14 @@ const usage = `ward is a CP-IS Spine Mini Service Provider.
   ward config check FILE                     find every problem of a configuration
   ward ask -config FILE NHSNUMBER            ask a provider one question. This notifies.
            [-json | -raw | -request]
+  ward conform -config FILE                  try a provider of a test environment, case by
+           [-only TEXT] [-list]              case. Cases that it must accept ask: this notifies.
+           [-json FILE] [-junit FILE] [-html FILE]
   ward conform client -config FILE           play the provider for a client under test
            [-confirm FILE] [-json FILE] [-junit FILE] [-html FILE]
   ward audit verify -config FILE             check the whole audit log
   ward audit show -config FILE               show entries  [-from N] [-n COUNT] [-json]
   ward audit keygen -name NAME -out FOLDER   make the keys that sign checkpoints
-  ward conform -config FILE                  try a provider of a test environment, case by
-               [-only TEXT] [-list]          case. Cases that it must accept ask: this notifies.
-               [-json FILE] [-junit FILE] [-html FILE]
   ward version
 `
 

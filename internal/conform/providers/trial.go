@@ -197,6 +197,7 @@ func trials() []trial {
 		{"Times that are accepted", timesAccepted()},
 		{"Envelopes that are accepted", envelopesAccepted()},
 		{"Payloads that are accepted", payloadsAccepted()},
+		{"Messages used twice", replays()},
 	} {
 		for _, t := range g.trials {
 			t.group = g.name
