@@ -85,10 +85,11 @@ Everything is in %s; the children to ask about are in endpoints.json. Try:
   go run ./cmd/ward ask -config %s/client.toml -json 9990000026
   go run ./cmd/ward audit show -config %s/ward.toml
   go run ./cmd/ward audit verify -config %s/ward.toml
+  go run ./cmd/ward conform -config %s/client.toml -html conformance.html
   curl http://%s/notifications
 
 Stop with Ctrl-C.
-`, s.stage.URL, dir, dir, dir, dir, dir, s.stage.Simulator.ManagementAddr())
+`, s.stage.URL, dir, dir, dir, dir, dir, dir, s.stage.Simulator.ManagementAddr())
 	<-ctx.Done()
 	return nil
 }
