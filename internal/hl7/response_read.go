@@ -231,7 +231,7 @@ func contentID(e xmlstrict.Element) string {
 	id, ids := "", 0
 	for c := range e.Children() {
 		if c.Is(localisation, "contentId") {
-			id = strings.TrimSpace(attribute(c, "extension"))
+			id = xmlstrict.TrimSpace(attribute(c, "extension"))
 			ids++
 		}
 	}
@@ -270,10 +270,11 @@ func (r *lenientReader) personName(e xmlstrict.Element) cpis.PersonName {
 	name := cpis.PersonName{Use: attribute(e, "use"), Parts: make([]cpis.NamePart, 0, 4)}
 	for c := range e.Content() {
 		switch {
-		case !c.Element.Exists() && c.Form&^xmlstrict.HasReference != 0:
-			r.refuse(e, "a name is interrupted")
 		case !c.Element.Exists():
-			text := strings.TrimSpace(c.Text)
+			text, whole := bareText(c)
+			if !whole {
+				r.refuse(e, "a name is interrupted")
+			}
 			if text != "" {
 				name.Parts = append(name.Parts, cpis.NamePart{Text: text})
 			}

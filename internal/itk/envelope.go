@@ -79,7 +79,7 @@ func (v *validity) attributes(e xmlstrict.Element, required string, optional ...
 func (v *validity) leaf(e xmlstrict.Element, required string, optional ...string) {
 	v.attributes(e, required, optional...)
 	text, form := e.Text()
-	v.require(strings.TrimSpace(text) == "" && form&^xmlstrict.HasComment == 0)
+	v.require(xmlstrict.TrimSpace(text) == "" && form&^xmlstrict.HasComment == 0)
 }
 
 func (v *validity) list(e xmlstrict.Element, local string, limit int, required string, optional ...string) {
@@ -115,7 +115,7 @@ func (v *validity) payload(e xmlstrict.Element) {
 	v.require(isNCName(attribute(e, "id")))
 	text, form := e.Text()
 	_, elements := countChildren(e)
-	v.require(strings.TrimSpace(text) == "" && form&xmlstrict.HasCDATA == 0 && elements == 1)
+	v.require(xmlstrict.TrimSpace(text) == "" && form&xmlstrict.HasCDATA == 0 && elements == 1)
 }
 
 // isNCName is the form of ids that this wire uses: ASCII names only.

@@ -202,7 +202,7 @@ func attribute(e xmlstrict.Element, name string) string {
 }
 
 // trimmed is an attribute without the white space around it (L13).
-func trimmed(e xmlstrict.Element, name string) string { return strings.TrimSpace(attribute(e, name)) }
+func trimmed(e xmlstrict.Element, name string) string { return xmlstrict.TrimSpace(attribute(e, name)) }
 
 func children(e xmlstrict.Element, local string) []xmlstrict.Element {
 	var found []xmlstrict.Element

@@ -266,6 +266,7 @@ var refusals = []refusal{
 	{name: "N23 without UUID", doc: replaced(messageID, "urn:message:1"), code: itk.Client, error: 1000, rule: "N23"},
 	{name: "N23 text after the UUID", doc: replaced(messageID, messageID+"-2"), code: itk.Client, error: 1000, rule: "N23"},
 	{name: "N23 digits before the UUID", doc: replaced(messageID, "1:"+messageID), code: itk.Client, error: 1000, rule: "N23"},
+	{name: "N23 a no-break space before the UUID", doc: replaced(messageID, "\u00a0"+messageID), code: itk.Client, error: 1000, rule: "N23"},
 	{name: "N23 two MessageIDs", change: func(p *parts) { p.messageID += p.messageID }, code: itk.Client, error: 1000, rule: "N23"},
 	{name: "N23 split by a comment (WRD-VAL-20)", doc: replaced(messageID, messageID[:8]+"<!-- -->"+messageID[8:]), code: itk.Client, error: 1000, rule: "N23"},
 	{name: "N23 in a CDATA section (WRD-VAL-20)", doc: replaced(messageID, "<![CDATA["+messageID+"]]>"), code: itk.Client, error: 1000, rule: "N23"},
