@@ -69,7 +69,7 @@ func (v *validity) attributes(e xmlstrict.Element, required string, optional ...
 	}
 	for _, a := range e.Attributes() {
 		own := a.Name.Space == "" && (a.Name.Local == required || slices.Contains(optional, a.Name.Local))
-		hint := a.Name.Space == "http://www.w3.org/2001/XMLSchema-instance"
+		hint := a.Name.Space == instance && (a.Name.Local == "schemaLocation" || a.Name.Local == "noNamespaceSchemaLocation")
 		item := a.Name.Space == Namespace && e.Name().Local == "manifestitem"
 		v.require(own || hint || item)
 	}
@@ -137,8 +137,11 @@ func isToken(s, extra string) bool {
 
 // auditIdentityIsAllowed applies COR-DEH-03 to 04.7: each identity is well formed,
 // each toolkit identity belongs to the client, and there is one, or the client's
-// own ASID.
+// own ASID. None may be spelt with references (WRD-VAL-20).
 func auditIdentityIsAllowed(m *message, x Expectations) bool {
+	if !m.plainlyNamed {
+		return false
+	}
 	ours := false
 	for _, id := range m.identities {
 		if id.Type == "" || id.Type == IdentityType {

@@ -121,6 +121,7 @@ type message struct {
 	parts         []xmlstrict.Element
 	payloadRoot   xmlstrict.Element
 	identities    []cpis.AuditIdentity
+	plainlyNamed  bool // no audit identity is written with a reference
 	interactions  []string
 	sender        string
 }
@@ -167,7 +168,11 @@ func (m *message) collectParties() {
 	audit, _ := soap.Child(m.header, Namespace, "auditIdentity")
 	ids := children(audit, "id")
 	m.identities = make([]cpis.AuditIdentity, 0, len(ids))
+	m.plainlyNamed = true
 	for _, id := range ids {
+		for _, a := range id.Attributes() {
+			m.plainlyNamed = m.plainlyNamed && !a.Referenced
+		}
 		identity := cpis.AuditIdentity{Type: attribute(id, "type"), URI: trimmed(id, "uri")}
 		m.identities = append(m.identities, identity)
 	}

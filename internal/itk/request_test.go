@@ -208,6 +208,12 @@ var refusals = []refusal{
 	{name: "N18 ASID of another system", doc: replaced(`<itk:id uri="urn:nhs-uk:identity:ods:RZZ99:triage-7"/>`, `<itk:id type="1.2.826.0.1285.0.2.0.107" uri="999000444556"/>`), code: itk.Client, error: 1000, rule: "N18"},
 	{name: "N18 ASID of a client that has none", doc: replaced(`<itk:id uri="urn:nhs-uk:identity:ods:RZZ99:triage-7"/>`, `<itk:id type="1.2.826.0.1285.0.2.0.107" uri="999000444555"/>`), expect: func(x *itk.Expectations) { x.ASID = "" }, code: itk.Client, error: 1000, rule: "N18"},
 
+	{name: "N18 reference in an identity (WRD-VAL-20)", doc: replaced(`identity:ods:RZZ99:triage-7`, `identity:ods:RZZ99:triage&#45;7`), code: itk.Client, error: 1000, rule: "N18"},
+	{name: "N18 entity in an identity (WRD-VAL-20)", doc: replaced(`identity:ods:RZZ99:triage-7`, `identity:ods:RZZ99:triage&amp;7`), code: itk.Client, error: 1000, rule: "N18"},
+	{name: "N18 reference in the type of an identity (WRD-VAL-20)", doc: replaced(`<itk:id uri=`, `<itk:id type="&#50;.16.840.1.113883.2.1.3.2.4.18.27" uri=`), code: itk.Client, error: 1000, rule: "N18"},
+
+	{name: "N19 a header that says it is nothing", doc: replaced(`<itk:header `, `<itk:header xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:nil="true" `), code: itk.Client, error: 1000, rule: "N19"},
+	{name: "N19 another type", doc: replaced(`<itk:payload `, `<itk:payload xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="itk:manifestType" `), code: itk.Client, error: 1000, rule: "N19"},
 	{name: "N19 foreign element in the header", change: func(p *parts) { p.addresslist += `<x/>` }, code: itk.Client, error: 1000, rule: "N19"},
 	{name: "N19 lower-case tracking id", change: func(p *parts) { p.trackingID = strings.ToLower(trackingID) }, code: itk.Client, error: 1000, rule: "N19"},
 	{name: "N19 tracking id with a prefix", change: func(p *parts) { p.trackingID = "uuid_" + trackingID }, code: itk.Client, error: 1000, rule: "N19"},
