@@ -1,6 +1,7 @@
 package itk
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 
@@ -169,11 +170,12 @@ func isToolkitIdentity(uri string) bool {
 // isURI excludes what a URI cannot hold, which is enough for a URN.
 func isURI(s string) bool {
 	for i := range len(s) {
-		if s[i] <= ' ' || s[i] >= 0x7f || strings.IndexByte(`"<>\^{|}`+"`", s[i]) >= 0 {
+		if s[i] <= ' ' || s[i] >= 0x7f || strings.IndexByte(`"<>[\]^{|}`+"`", s[i]) >= 0 {
 			return false
 		}
 	}
-	return true
+	_, err := url.PathUnescape(s)
+	return err == nil && strings.Count(s, "#") <= 1
 }
 
 func isAllowedIdentity(uri string, allowed []string) bool {
