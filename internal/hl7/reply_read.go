@@ -49,6 +49,7 @@ func isReply(e xmlstrict.Element) bool {
 // reply cannot be trusted.
 func ReadReply(e xmlstrict.Element) (Reply, error) {
 	r := &lenientReader{}
+	r.present(e)
 	acknowledgement := r.child(e, "acknowledgement")
 	reply := Reply{
 		Interaction:     e.Name().Local,

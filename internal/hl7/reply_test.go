@@ -188,6 +188,7 @@ func TestRepliesThatAreNotTrusted(t *testing.T) {
 		{"two acknowledgements", strings.Replace(notFound(), `</acknowledgement>`, `</acknowledgement>`+acknowledgement("AA", ""), 1)},
 		{"two codes in a reason", strings.Replace(notFound(), code, code+strings.Replace(code, `"1"`, `"22"`, 1), 1)},
 		{"two events in a reason", strings.Replace(notFound(), `</justifyingDetectedIssueEvent>`, `</justifyingDetectedIssueEvent><justifyingDetectedIssueEvent/>`, 1)},
+		{"a failed query that stands for nothing", strings.Replace(notFound(), `<QUQI_IN010000UK14 `, `<QUQI_IN010000UK14 nullFlavor="NI" `, 1)},
 		{"a record in the total", success(strings.Replace(payload("", 0, 0), `</pertinentInformation12>`, record(cpp, childSubject)+`</pertinentInformation12>`, 1))},
 		{"a record beside the payload", success(payload("", 0, 0) + "<record/>")},
 		{"a plan in the id", success(strings.Replace(payload("", 0, 0), `<effectiveTime`, `<id>`+cpp+`</id><effectiveTime`, 1))},
