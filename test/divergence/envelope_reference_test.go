@@ -53,5 +53,5 @@ func TestEnvelopes(t *testing.T) {
 			return err.Error(), false
 		}
 		return "", true
-	}}.judge(t, samples(2, generator.envelope, envelopeWords))
+	}}.judge(t, samples(2, *messages, generator.envelope, envelopeWords))
 }

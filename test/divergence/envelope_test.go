@@ -153,7 +153,7 @@ var envelopeStrictnesses = []strictness{
 }
 
 var (
-	brokenURI    = regexp.MustCompile("%([^0-9a-fA-F]|.[^0-9a-fA-F]|.?$)|#.*#|^:|[\\[\\]]|//[^/]*:[^0-9/]")
+	brokenURI    = regexp.MustCompile("%([^0-9a-fA-F]|.[^0-9a-fA-F]|.?$)|#.*#|^[^A-Za-z/?#][^/?#]*:|^:|[\\[\\]]|//[^/]*:[^0-9/]")
 	asciiName    = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
 	senderForm   = regexp.MustCompile("^urn:nhs-uk:addressing:[a-zA-Z_:0-9][^\\x00- \\x7f-\\x{10ffff}\"<>\\[\\\\\\]^{|}`]*$")
 	identityForm = regexp.MustCompile("^urn:nhs-uk:identity:ods:RZZ99(:[^:\\x00- \\x7f-\\x{10ffff}\"<>\\[\\\\\\]^{|}`]+)*$")
@@ -168,7 +168,7 @@ func uriNotRead(root *node) bool {
 	changed := false
 	exchange := func(n *node, local string) {
 		for i, a := range n.attrs {
-			if a.name == is(local, "").name && brokenURI.MatchString(a.value) {
+			if a.name == is(local, "").name && brokenURI.MatchString(strings.Trim(a.value, " ")) {
 				n.attrs[i].value, changed = "urn:x", true
 			}
 		}

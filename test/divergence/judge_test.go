@@ -23,10 +23,10 @@ type sample struct {
 	change string // "" if it is as generated
 }
 
-// samples are generated messages, most of them damaged.
-func samples(kind uint64, generate func(generator) *node, words vocabulary) []sample {
+// samples are n generated messages, most of them damaged.
+func samples(kind uint64, n int, generate func(generator) *node, words vocabulary) []sample {
 	random := rand.New(rand.NewPCG(*seed, kind))
-	list := make([]sample, *messages)
+	list := make([]sample, n)
 	for i := range list {
 		root := generate(generator{random})
 		if i%8 > 0 {
@@ -51,7 +51,7 @@ type subject struct {
 // are granted and to which no strictness applies.
 func (s subject) judge(t *testing.T, list []sample) {
 	t.Helper()
-	tally := divergence.New(s.section, s.names())
+	tally := divergence.New(s.section, subjectNames(s.leniencies, s.strictnesses))
 	var written, granted []string
 	altered := map[int]int{} // index of a message among those granted something
 	lenient := make([][]string, len(list))
@@ -113,15 +113,4 @@ func (s subject) judge(t *testing.T, list []sample) {
 		t.Errorf("of %d messages %d are accepted: this proves little", len(list), accepted)
 	}
 	tally.MustAllBeMet(t)
-}
-
-func (s subject) names() []string {
-	var names []string
-	for _, l := range s.leniencies {
-		names = append(names, l.name)
-	}
-	for _, r := range s.strictnesses {
-		names = append(names, r.name)
-	}
-	return names
 }

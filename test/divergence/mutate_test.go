@@ -13,7 +13,7 @@ type vocabulary struct {
 	values     []string
 	attributes []string
 	elements   []*node
-	likely     map[string][]any // by element: attributes and children that senders are known to add
+	likely     map[string][]any // by element: attributes, children and texts that may well come
 	opaque     string           // an element of this name is only taken as a whole
 }
 
@@ -83,7 +83,7 @@ func (m *mutator) places(root *node) []place {
 // possible there.
 func (m *mutator) damage(root *node) string {
 	places := m.places(root)
-	if m.pick(5) == 0 {
+	if m.pick(4) == 0 {
 		return m.addLikely(oneOf(m, places).node)
 	}
 	at := oneOf(m, places)
@@ -224,7 +224,7 @@ func (m *mutator) damageContent(n *node) string {
 }
 
 // addLikely adds what is likely there: an attribute in place of the one of that
-// name, a child at the front or at the end.
+// name, a child at the front or at the end, a text in place of all content.
 func (m *mutator) addLikely(n *node) string {
 	likely := m.likely[n.name.Local]
 	if len(likely) == 0 {
@@ -239,8 +239,14 @@ func (m *mutator) addLikely(n *node) string {
 		i := m.pick(2) * len(n.content)
 		n.content = replaced(n.content, i, 0, part{child: added.clone()})
 		return added.name.Local + " added to " + n.name.Local
+	case string:
+		n.content = []part{{text: added}}
+		return fmt.Sprintf("%s = %q", n.name.Local, added)
+	case func(*node):
+		added(n)
+		return n.name.Local + " changed"
 	default:
-		panic("neither an attribute nor an element is likely")
+		panic("neither an attribute nor an element nor a text is likely")
 	}
 }
 

@@ -36,9 +36,11 @@ var queryWords = vocabulary{
 		"indirectAuthority":                {is("typeCode", "INDAUTH"), element("superiorAssignedEntity", nilled())},
 		"superiorAssignedEntity":           {is("classCode", "ASSIGNED"), is("nullFlavor", "NI"), is("updateMode", "A")},
 		"effectiveTime":                    {is("value", "2026031409265300+0000"), is("value", "202603140926")},
-		"code":                             {is("codeSystemName", "Job roles"), is("codeSystemVersion", "1"), element("originalText", "Nurse"), is("codeSystem", "a-b"), is("code", "R 1")},
+		"code":                             {is("codeSystemName", "Job roles"), is("codeSystemVersion", "1"), element("originalText", "Nurse"), is("codeSystem", "a-b"), is("codeSystem", "R1"), is("code", " R1 ")},
 		"person.NHSnumber":                 {element("semanticsText", "Person.NHSnumber"), element("semanticsText", " Person.NHSnumber\n"), element("semanticsText", "Person.Name")},
 		"value":                            {is("root", cpis.OIDNHSNumber), is("root", "1.2.3"), is("extension", "9990000026"), is("extension", "0"), elementIn("urn:example:other", "note")},
+		"contentId":                        {is("extension", "COCT_TP145104GB01#System"), is("extension", "COCT_TP145102GB01#AssignedAuthor")},
+		"assignedPerson":                   {element("name")},
 		"id":                               {is("assigningAuthorityName", "SDS"), is("root", "41ce9f70-8253-4ebf-9061-a394817060f5")},
 		"given":                            {is("partType", "GIV"), is("qualifier", "x"), elementIn("urn:example:other", "note")},
 		"family":                           {is("partType", "FAM"), is("language", "cy")},
@@ -57,7 +59,7 @@ var queryWords = vocabulary{
 // WRD-VAL-13, WRD-VAL-14, N33 to N35: a query is accepted exactly if it is valid
 // and breaks no rule of its own.
 func TestQueries(t *testing.T) {
-	list := samples(1, generator.query, queryWords)
+	list := samples(1, *messages, generator.query, queryWords)
 	subject{queries, reference.Query, queryLeniencies, queryStrictnesses, func(root *node) (string, bool) {
 		request, err := itk.ReadRequest(requestAround(root.String()), 1<<20, "", expectations())
 		if err != nil {

@@ -65,7 +65,7 @@ var queryStrictnesses = []strictness{
 		return regexp.MustCompile(`^[0-9]{15}`).MatchString(root.path("cP-ISNHSQuery", "effectiveTime").value("value"))
 	}},
 	{"time-that-is-none", func(root *node) bool { return !isTime(root.path("cP-ISNHSQuery", "effectiveTime").value("value")) }},
-	{"template-contradiction", somewhere(hasTemplateContradiction)},
+	{"template-contradiction", somewhere(func(n *node) bool { return hasTemplateContradiction(n, "") })},
 	{"author-ids", func(root *node) bool { return !areAuthorIDs(root) }},
 	{"role-incomplete", somewhere(func(n *node) bool {
 		return n.name.Local == "code" && (n.value("code") == "" || n.value("displayName") == "")
@@ -83,6 +83,17 @@ var queryStrictnesses = []strictness{
 	{"text-interrupted", somewhere(hasInterruptedText)},
 	{"reference-in-identifier", somewhere(hasReferencedIdentifier)},
 	{"many-authorities", func(root *node) bool { return len(root.all("indirectAuthority")) > 16 }},
+}
+
+func subjectNames(leniencies []leniency, strictnesses []strictness) []string {
+	var names []string
+	for _, l := range leniencies {
+		names = append(names, l.name)
+	}
+	for _, r := range strictnesses {
+		names = append(names, r.name)
+	}
+	return names
 }
 
 func everywhere(change func(*node) bool) func(*node) bool {
@@ -286,13 +297,14 @@ func isTime(written string) bool {
 	return err == nil
 }
 
-// hasTemplateContradiction compares a contentId with the template beside it.
-func hasTemplateContradiction(n *node) bool {
+// hasTemplateContradiction compares a contentId, without what may stand around it,
+// with the template beside it.
+func hasTemplateContradiction(n *node, around string) bool {
 	children := n.children()
 	if len(children) != 2 || children[0].name.Local != "contentId" {
 		return false
 	}
-	return children[0].value("extension") != strings.Replace(children[1].name.Local, ".", "#", 1)
+	return strings.Trim(children[0].value("extension"), around) != strings.Replace(children[1].name.Local, ".", "#", 1)
 }
 
 // areAuthorIDs: a person has a user id, and perhaps a role profile id besides.
