@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"github.com/wardsmsp/ward/cpis"
+	"github.com/wardsmsp/ward/internal/hl7"
 	"github.com/wardsmsp/ward/internal/itk"
 	"github.com/wardsmsp/ward/internal/reference"
+	"github.com/wardsmsp/ward/internal/xmlstrict"
 )
 
 var queryWords = vocabulary{
@@ -57,9 +59,11 @@ var queryWords = vocabulary{
 }
 
 // WRD-VAL-13, WRD-VAL-14, N33 to N35: a query is accepted exactly if it is valid
-// and breaks no rule of its own.
+// and breaks no rule of its own. WRD-SPN-02: it is then sent on as the schema has
+// it.
 func TestQueries(t *testing.T) {
 	list := samples(1, *messages, generator.query, queryWords)
+	var sent []string
 	subject{queries, reference.Query, queryLeniencies, queryStrictnesses, func(root *node) (string, bool) {
 		request, err := itk.ReadRequest(requestAround(root.String()), 1<<20, "", expectations())
 		if err != nil {
@@ -68,8 +72,16 @@ func TestQueries(t *testing.T) {
 		if request.Invalid != nil {
 			return request.Invalid.Rule, false
 		}
+		w := xmlstrict.NewWriter(1 << 12)
+		hl7.WriteQuery(w, request.Query)
+		doc, err := w.Bytes()
+		if err != nil {
+			t.Errorf("an accepted query cannot be written: %v", err)
+		}
+		sent = append(sent, string(doc))
 		return "", true
 	}}.judge(t, list)
+	reference.MustValidate(t, reference.Query, sent...)
 }
 
 func expectations() itk.Expectations {
