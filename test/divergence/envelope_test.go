@@ -153,7 +153,7 @@ var envelopeStrictnesses = []strictness{
 }
 
 var (
-	brokenURI    = regexp.MustCompile("%([^0-9a-fA-F]|.[^0-9a-fA-F]|.?$)|#.*#|^[^A-Za-z/?#][^/?#]*:|^:|[\\[\\]]|//[^/]*:[^0-9/]")
+	brokenURI    = regexp.MustCompile(`%([^0-9a-fA-F]|.[^0-9a-fA-F]|.?$)|#.*#|^[^A-Za-z/?#][^/?#]*:|^:|[\[\]]|//[^/]*:[^0-9/]`)
 	asciiName    = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
 	senderForm   = regexp.MustCompile("^urn:nhs-uk:addressing:[a-zA-Z_:0-9][^\\x00- \\x7f-\\x{10ffff}\"<>\\[\\\\\\]^{|}`]*$")
 	identityForm = regexp.MustCompile("^urn:nhs-uk:identity:ods:RZZ99(:[^:\\x00- \\x7f-\\x{10ffff}\"<>\\[\\\\\\]^{|}`]+)*$")

@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	messages = flag.Int("divergence.messages", 6000, "messages of each kind to hold against the schemas")
+	messages = flag.Int("divergence.messages", 5000, "requests of each kind to hold against the schemas, and half as many answers")
 	seed     = flag.Uint64("divergence.seed", 1, "seed of the messages")
 )
 

@@ -6,9 +6,7 @@ package divergence_test
 import (
 	"encoding/xml"
 	"fmt"
-	"io"
 	"strings"
-	"testing"
 )
 
 const (
@@ -219,38 +217,4 @@ func (n *node) text() (text string, interrupted bool) {
 		interrupted = interrupted || p.child != nil || p.markup != ""
 	}
 	return text, interrupted
-}
-
-// treeOf reads a message.
-func treeOf(t testing.TB, doc string) *node {
-	t.Helper()
-	decoder := xml.NewDecoder(strings.NewReader(doc))
-	open := []*node{{}}
-	for {
-		token, err := decoder.Token()
-		if err == io.EOF {
-			return open[0].children()[0]
-		}
-		if err != nil {
-			t.Fatalf("a test's own message cannot be read: %v\n%s", err, doc)
-		}
-		top := open[len(open)-1]
-		switch token := token.(type) {
-		case xml.StartElement:
-			n := &node{name: token.Name}
-			for _, a := range token.Attr {
-				if a.Name.Space != "xmlns" && a.Name.Local != "xmlns" {
-					n.attrs = append(n.attrs, attr{name: a.Name, value: a.Value})
-				}
-			}
-			top.content = append(top.content, part{child: n})
-			open = append(open, n)
-		case xml.EndElement:
-			open = open[:len(open)-1]
-		case xml.CharData:
-			if len(open) > 1 {
-				top.content = append(top.content, part{text: string(token)})
-			}
-		}
-	}
 }
