@@ -221,6 +221,19 @@ func TestTruncatedRequests(t *testing.T) {
 	}
 }
 
+// An answer that is cut short at any byte is no answer, least of all "no record"
+// (H-17).
+func TestTruncatedAnswers(t *testing.T) {
+	for _, doc := range []string{responseDocument(t, answer(cpis.CodeSuccess, findings())), responseDocument(t, answer(cpis.CodeNoRecord, without(findings())))} {
+		for n := range len(doc) {
+			_, err := itk.ReadReply(doc[:n], maxSize)
+			if !errors.Is(err, itk.ErrNotAnAnswer) {
+				t.Fatalf("after %d of %d bytes: %v", n, len(doc), err)
+			}
+		}
+	}
+}
+
 // WRD-SEC-01: what a message costs in memory grows with its length and with nothing
 // else.
 func TestHostileMessagesCostWhatTheyWeigh(t *testing.T) {

@@ -55,7 +55,7 @@ func (g generator) organisation(local string) *node {
 		element("name", g.word()+" Hospital"))
 }
 
-// role is a job role; a plain one has nothing that is optional.
+// role is a job role.
 func (g generator) role() *node {
 	code := element("code", is("code", g.of("R8003", "R0580", "S0010:G0020:R0050")))
 	code.attrs = append(code.attrs, is("codeSystem", g.of(cpis.OIDJobRole, "1.2.826.0.1285.0.2.1.104")), is("displayName", g.of("Nurse", "Clinical Practitioner & Lead")))

@@ -100,7 +100,7 @@ var replyStrictnesses = append([]strictness{
 // count whatever they say of themselves, and so do indirect authorities.
 func isReadThoughAbsent(n *node) bool {
 	if hasWord("author author1 communicationFunctionRcv", n.name.Local) && n.child("contentId").name.Local == "" || n.child("device").name.Local != "" {
-		return false // parts of the wrapper
+		return false // a part of the wrapper, which is not read
 	}
 	for _, c := range n.children() {
 		if n.isAbsent() && !c.isAbsent() && !hasWord("reason acknowledgementDetail indirectAuthority", n.name.Local) || isReadThoughAbsent(c) {
