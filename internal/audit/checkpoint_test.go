@@ -1,6 +1,8 @@
 package audit_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -48,4 +50,33 @@ func TestOpenCheckpointAcceptsOneSpellingOnly(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzOpenCheckpoint: a checkpoint is what a known key signed, spelt in the one way;
+// whatever else a file may hold is an error (WRD-SEC-07).
+func FuzzOpenCheckpoint(f *testing.F) {
+	const hash = "T6Uxwuxd0TShw6YVSuNPL3qG1HTafHjFhR1MoWqaM/U="
+	k := newKeys(f)
+	f.Add(origin+"\n7\n"+hash+"\n", "")
+	f.Add(origin+"\n7\n"+hash+"\n", "\u2014 ward.example/audit AAAAAAAA\n")
+	f.Add(origin+"\n07\n"+hash+"\n", "")
+	f.Add(origin+"\n9223372036854775807\n"+hash+"\nmore\n", "")
+	f.Add("other.example\n0\n"+hash+"\n", "\n")
+	f.Fuzz(func(t *testing.T, text, tail string) {
+		_, err := audit.OpenCheckpoint([]byte(text+tail), k.public, origin)
+		if err == nil {
+			t.Fatal("a checkpoint is accepted that nobody signed")
+		}
+		signed, err := note.Sign(&note.Note{Text: text}, k.signer)
+		if err != nil {
+			return
+		}
+		c, err := audit.OpenCheckpoint(append(signed, tail...), k.public, origin)
+		if err != nil {
+			return
+		}
+		if again := fmt.Sprintf("%s\n%d\n%s\n", c.Origin, c.Size, c.Root); again != text || c.Size < 0 || !strings.HasPrefix(text, origin+"\n") {
+			t.Fatalf("%q is accepted as %+v", text, c)
+		}
+	})
 }

@@ -305,11 +305,12 @@ func (r *strictReader) personName(e xmlstrict.Element) cpis.PersonName {
 	}
 	for c := range e.Content() {
 		if !c.Element.Exists() {
-			if c.Form != 0 && c.Form != xmlstrict.HasReference {
+			text, whole := bareText(c)
+			if !whole {
 				r.refuse(e, "a name is interrupted")
 			}
-			if strings.TrimSpace(c.Text) != "" {
-				name.Parts = append(name.Parts, cpis.NamePart{Text: strings.TrimSpace(c.Text)})
+			if text != "" {
+				name.Parts = append(name.Parts, cpis.NamePart{Text: text})
 			}
 			continue
 		}
@@ -324,10 +325,18 @@ func (r *strictReader) personName(e xmlstrict.Element) cpis.PersonName {
 			name.Parts = append(name.Parts, cpis.NamePart{Kind: kind, Text: text})
 		}
 	}
-	if len(name.Parts) == 0 {
+	if name.Display() == "" {
 		r.refuse(e, "a name is empty")
 	}
 	return name
+}
+
+// bareText is a run of text beside the parts of a name, without the white space
+// around it. It is whole unless a comment or CDATA splits it; a comment among
+// white space alone splits nothing (L14).
+func bareText(run xmlstrict.Content) (text string, whole bool) {
+	text = xmlstrict.TrimSpace(run.Text)
+	return text, run.Form&xmlstrict.HasCDATA == 0 && (run.Form&xmlstrict.HasComment == 0 || text == "")
 }
 
 func isNamePart(local string) bool {
@@ -341,14 +350,18 @@ func isNamePart(local string) bool {
 
 // areNameUses reports whether s is a list of the uses that HL7 gives to names.
 func areNameUses(s string) bool {
-	for use := range strings.FieldsSeq(s) {
+	uses := 0
+	for use := range strings.SplitSeq(s, " ") {
 		switch use {
+		case "":
+			continue
 		case "L", "A", "I", "R", "ABC", "SYL", "IDE", "PREVIOUS", "PREVIOUS-BIRTH", "PREVIOUS-MAIDEN", "PREVIOUS-BACHELOR", "PREFERRED":
 		default:
 			return false
 		}
+		uses++
 	}
-	return strings.TrimSpace(s) != ""
+	return uses > 0
 }
 
 // isOID reports whether s is numbers separated by dots.

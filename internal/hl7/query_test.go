@@ -296,6 +296,10 @@ func TestQueryValuesThatAreRefused(t *testing.T) {
 		{"WRD-VAL-20 reference in the time", personQuery, "20260314092653", "&#50;0260314092653"},
 		{"WRD-VAL-20 reference in the ASID", systemQuery, "999000444555", "&#57;99000444555"},
 		{"WRD-VAL-20 text beside the number", personQuery, `"9990000018"/>`, `"9990000018">9990000026</value>`},
+		{"a no-break space beside the number", personQuery, `"9990000018"/>`, "\"9990000018\">\u00a0</value>"},
+		{"a name that nobody sees", personQuery, "<prefix>Ms</prefix><given>Nadia</given><family>Quill</family>", "<family>\u00a0</family>"},
+		{"an organisation that nobody sees", personQuery, "Hazelbrook Hospital", "\u2003"},
+		{"WRD-VAL-20 CDATA of white space in a name", personQuery, "<prefix>Ms</prefix>", "<![CDATA[ ]]>"},
 		{"WRD-VAL-20 CDATA beside the number", personQuery, `"9990000018"/>`, `"9990000018"><![CDATA[ ]]></value>`},
 		{"WRD-VAL-20 comment within a name", personQuery, "Hazelbrook Hospital", "Hazelbrook<!-- --> Hospital"},
 		{"WRD-VAL-20 CDATA within a name", personQuery, "Hazelbrook Hospital", "<![CDATA[Hazelbrook]]> Hospital"},
@@ -319,6 +323,7 @@ func TestQueryValuesThatAreRefused(t *testing.T) {
 		{"an id of another kind", personQuery, "1.2.826.0.1285.0.2.0.67", "1.2.826.0.1285.0.2.0.68"},
 		{"organisation of another kind", personQuery, "2.16.840.1.113883.2.1.3.2.4.19.1", "2.16.840.1.113883.2.1.3.2.4.19.3"},
 		{"name use that does not exist", personQuery, `use="L"`, `use="LEGAL"`},
+		{"name uses joined by a no-break space", personQuery, `use="L"`, "use=\"L\u00a0A\""},
 		{"empty name use", personQuery, `use="L"`, `use=""`},
 		{"name part that does not exist", personQuery, `<prefix>Ms</prefix>`, `<title>Ms</title>`},
 		{"name part of another namespace", personQuery, `<prefix>`, `<prefix xmlns="urn:example:other">`},
@@ -397,6 +402,8 @@ func TestAuthorNames(t *testing.T) {
 			{Kind: "family", Text: "Quill"}, {Kind: "suffix", Text: "RN"}, {Kind: "given", Text: "N"}, {Kind: "given", Text: "M"},
 		}},
 		{"O&apos;Neill &amp; Co", []cpis.NamePart{{Text: "O'Neill & Co"}}},
+		{"\n <!-- L14 --> <family>Quill</family> <!-- L14 -->\n", []cpis.NamePart{{Kind: "family", Text: "Quill"}}},
+		{"<family>\u00a0Quill\u2003</family>", []cpis.NamePart{{Kind: "family", Text: "\u00a0Quill\u2003"}}}, // WRD-MSG-23
 	}
 	for _, test := range tests {
 		t.Run(test.content, func(t *testing.T) {

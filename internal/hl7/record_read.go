@@ -18,7 +18,32 @@ func (r *lenientReader) records(act xmlstrict.Element) []cpis.Record {
 	return records
 }
 
+// complete refuses an answer with a record or a plan where none is read: it might
+// be the one that matters (WRD-SAF-07, H-17).
+func (r *lenientReader) complete(answer xmlstrict.Element, read []cpis.Record) {
+	plans := 0
+	for _, record := range read {
+		plans += len(record.Plans)
+	}
+	if descendants(answer, "record") != len(read) || descendants(answer, "pertinentInformation15") != plans {
+		r.refuse(answer, "a record or a plan stands where none is expected")
+	}
+}
+
+// descendants counts the elements of that name below e.
+func descendants(e xmlstrict.Element, local string) int {
+	n := 0
+	for c := range e.Children() {
+		if c.Is(Namespace, local) {
+			n++
+		}
+		n += descendants(c, local)
+	}
+	return n
+}
+
 func (r *lenientReader) record(e xmlstrict.Element) cpis.Record {
+	r.present(e)
 	r.known(e, "communicationFunctionSnd", "CP-ISRecord", "templateId")
 	held := r.child(e, "CP-ISRecord")
 	r.known(held, "pertinentInformation15", "subject", "code", "templateId")
@@ -56,6 +81,7 @@ func (r *lenientReader) localAuthority(e xmlstrict.Element) cpis.LocalAuthority 
 // kept if it has the common form: a contentId that names it, a start, perhaps an
 // end.
 func (r *lenientReader) plan(e xmlstrict.Element) cpis.Plan {
+	r.present(e)
 	body := r.templateBody(e)
 	start := r.component(body, "component")
 	startDate, ok := readPlanDate(attribute(r.child(start, "value"), "value"))
@@ -120,6 +146,7 @@ func planOf(template, class, start, end string) (cpis.PlanType, cpis.PlanForm) {
 }
 
 func (r *lenientReader) subject(e xmlstrict.Element) cpis.Subject {
+	r.present(e)
 	body := r.templateBody(e)
 	var subject cpis.Subject
 	var holder, person xmlstrict.Element

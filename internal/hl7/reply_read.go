@@ -17,7 +17,7 @@ type Reply struct {
 
 // FindReply looks for a reply interaction in body, directly or inside one
 // wrapper, whatever the wrapper's name (WRD-SPN-09). There is none if there are
-// two: neither can be chosen.
+// two: neither can be chosen; or if a record stands beside it.
 func FindReply(body xmlstrict.Element) xmlstrict.Element {
 	var reply xmlstrict.Element
 	replies := 0
@@ -34,7 +34,7 @@ func FindReply(body xmlstrict.Element) xmlstrict.Element {
 			}
 		}
 	}
-	if replies != 1 {
+	if replies != 1 || descendants(body, "record") != descendants(reply, "record") {
 		return xmlstrict.Element{}
 	}
 	return reply
@@ -49,6 +49,7 @@ func isReply(e xmlstrict.Element) bool {
 // reply cannot be trusted.
 func ReadReply(e xmlstrict.Element) (Reply, error) {
 	r := &lenientReader{}
+	r.present(e)
 	acknowledgement := r.child(e, "acknowledgement")
 	reply := Reply{
 		Interaction:     e.Name().Local,
@@ -70,6 +71,7 @@ func ReadReply(e xmlstrict.Element) (Reply, error) {
 	if reply.Interaction == SuccessInteraction {
 		reply.Statement = r.success(act)
 	}
+	r.complete(e, reply.Statement.Records)
 	return reply, r.err
 }
 

@@ -79,6 +79,8 @@ func TestReplyIsFound(t *testing.T) {
 		{"our own query", `<QUPC_IN000006GB01 xmlns="urn:hl7-org:v3"/>`, ""},
 		{"two that contradict each other", quqi + success(found()), ""},
 		{"two in a wrapper", `<w>` + success(found()) + quqi + `</w>`, ""},
+		{"beside a record", quqi + `<record xmlns="urn:hl7-org:v3"/>`, ""},
+		{"in a wrapper beside a record", `<w>` + quqi + `<x><record xmlns="urn:hl7-org:v3"/></x></w>`, ""},
 		{"two at different depths", quqi + `<w>` + quqi + `</w>`, ""},
 	}
 	for _, test := range tests {
@@ -186,6 +188,12 @@ func TestRepliesThatAreNotTrusted(t *testing.T) {
 		{"two acknowledgements", strings.Replace(notFound(), `</acknowledgement>`, `</acknowledgement>`+acknowledgement("AA", ""), 1)},
 		{"two codes in a reason", strings.Replace(notFound(), code, code+strings.Replace(code, `"1"`, `"22"`, 1), 1)},
 		{"two events in a reason", strings.Replace(notFound(), `</justifyingDetectedIssueEvent>`, `</justifyingDetectedIssueEvent><justifyingDetectedIssueEvent/>`, 1)},
+		{"a failed query that stands for nothing", strings.Replace(notFound(), `<QUQI_IN010000UK14 `, `<QUQI_IN010000UK14 nullFlavor="NI" `, 1)},
+		{"a record in the total", success(strings.Replace(payload("", 0, 0), `</pertinentInformation12>`, record(cpp, childSubject)+`</pertinentInformation12>`, 1))},
+		{"a record beside the payload", success(payload("", 0, 0) + "<record/>")},
+		{"a plan in the id", success(strings.Replace(payload("", 0, 0), `<effectiveTime`, `<id>`+cpp+`</id><effectiveTime`, 1))},
+		{"a failed query with a record", strings.Replace(notFound(), id, `<subject typeCode="SUBJ">`+found()+`</subject>`+id, 1)},
+		{"an acknowledgement with a record", interaction("MCCI_IN010000UK13", acknowledgement("AA", ""), `<subject>`+found()+`</subject>`)},
 		{"a payload that is not trusted", success(strings.Replace(found(), cpp+lac, "", 1))},
 	}
 	for _, test := range tests {

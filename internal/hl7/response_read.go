@@ -15,7 +15,9 @@ const ResponseRoot = "CP-ISNHSQueryResponse"
 // receives it. An error is an *Error; the code is not judged here.
 func ReadResponse(root xmlstrict.Element) (cpis.Code, cpis.Statement, error) {
 	r := &lenientReader{}
+	r.present(root)
 	statement := r.statement(root)
+	r.complete(root, statement.Records)
 	value := r.child(root, "value")
 	if attribute(value, "codeSystem") != cpis.OIDResponseCodes {
 		r.refuse(root, "the response code is missing or of another code system")
@@ -66,6 +68,14 @@ func (r *lenientReader) absent(e xmlstrict.Element) bool {
 		}
 	}
 	return true
+}
+
+// present refuses an element that says that it stands for nothing where something
+// must stand.
+func (r *lenientReader) present(e xmlstrict.Element) {
+	if isAbsent(e) {
+		r.refuse(e, "an element that must be there stands for nothing")
+	}
 }
 
 // child is the one child of that name that stands for something. A second one is
@@ -231,7 +241,7 @@ func contentID(e xmlstrict.Element) string {
 	id, ids := "", 0
 	for c := range e.Children() {
 		if c.Is(localisation, "contentId") {
-			id = strings.TrimSpace(attribute(c, "extension"))
+			id = xmlstrict.TrimSpace(attribute(c, "extension"))
 			ids++
 		}
 	}
@@ -270,10 +280,11 @@ func (r *lenientReader) personName(e xmlstrict.Element) cpis.PersonName {
 	name := cpis.PersonName{Use: attribute(e, "use"), Parts: make([]cpis.NamePart, 0, 4)}
 	for c := range e.Content() {
 		switch {
-		case !c.Element.Exists() && c.Form&^xmlstrict.HasReference != 0:
-			r.refuse(e, "a name is interrupted")
 		case !c.Element.Exists():
-			text := strings.TrimSpace(c.Text)
+			text, whole := bareText(c)
+			if !whole {
+				r.refuse(e, "a name is interrupted")
+			}
 			if text != "" {
 				name.Parts = append(name.Parts, cpis.NamePart{Text: text})
 			}

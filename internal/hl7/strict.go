@@ -85,7 +85,7 @@ func (r *strictReader) identifierValue(e xmlstrict.Element, name string) string 
 // (L13, L14).
 func (r *strictReader) text(e xmlstrict.Element) string {
 	text := r.optionalText(e)
-	if text == "" {
+	if strings.TrimSpace(text) == "" {
 		r.refuse(e, "a text is missing")
 	}
 	return text
@@ -96,7 +96,7 @@ func (r *strictReader) optionalText(e xmlstrict.Element) string {
 	if form&^xmlstrict.HasReference != 0 {
 		r.refuse(e, "a text is interrupted")
 	}
-	return strings.TrimSpace(text)
+	return xmlstrict.TrimSpace(text)
 }
 
 func (r *strictReader) fixedText(e xmlstrict.Element, want string) {
@@ -109,7 +109,7 @@ func (r *strictReader) fixedText(e xmlstrict.Element, want string) {
 // empty refuses content in an element that says everything in its attributes.
 func (r *strictReader) empty(e xmlstrict.Element) {
 	text, form := e.Text()
-	if strings.TrimSpace(text) != "" || form&^xmlstrict.HasComment != 0 {
+	if xmlstrict.TrimSpace(text) != "" || form&^xmlstrict.HasComment != 0 {
 		r.refuse(e, "an element that must be empty has content")
 	}
 }

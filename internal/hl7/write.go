@@ -94,9 +94,16 @@ func writeIdentifier(w *xmlstrict.Writer, id cpis.Identifier) {
 
 func writeOrganisation(w *xmlstrict.Writer, element string, o cpis.Organisation) {
 	w.Start(element)
-	writeIdentifier(w, o.ID)
+	writeOrganisationID(w, o.ID)
 	w.Leaf("name", o.Name)
 	w.End()
+}
+
+// writeOrganisationID leaves out who assigned the code: the id of an organisation
+// may not say so.
+func writeOrganisationID(w *xmlstrict.Writer, id cpis.Identifier) {
+	id.Authority = ""
+	writeIdentifier(w, id)
 }
 
 func writePersonName(w *xmlstrict.Writer, n cpis.PersonName) {
@@ -167,7 +174,7 @@ func writeRecord(w *xmlstrict.Writer, record cpis.Record, asked cpis.NHSNumber) 
 	w.Start("record")
 	w.Start("communicationFunctionSnd")
 	w.Start("organisation")
-	writeIdentifier(w, record.LocalAuthority.ID)
+	writeOrganisationID(w, record.LocalAuthority.ID)
 	w.Leaf("name", record.LocalAuthority.Name)
 	for _, telecom := range record.LocalAuthority.Telecoms {
 		w.Start("telecom")

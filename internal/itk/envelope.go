@@ -1,6 +1,7 @@
 package itk
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 
@@ -69,7 +70,7 @@ func (v *validity) attributes(e xmlstrict.Element, required string, optional ...
 	}
 	for _, a := range e.Attributes() {
 		own := a.Name.Space == "" && (a.Name.Local == required || slices.Contains(optional, a.Name.Local))
-		hint := a.Name.Space == "http://www.w3.org/2001/XMLSchema-instance"
+		hint := a.Name.Space == instance && (a.Name.Local == "schemaLocation" || a.Name.Local == "noNamespaceSchemaLocation")
 		item := a.Name.Space == Namespace && e.Name().Local == "manifestitem"
 		v.require(own || hint || item)
 	}
@@ -79,7 +80,7 @@ func (v *validity) attributes(e xmlstrict.Element, required string, optional ...
 func (v *validity) leaf(e xmlstrict.Element, required string, optional ...string) {
 	v.attributes(e, required, optional...)
 	text, form := e.Text()
-	v.require(strings.TrimSpace(text) == "" && form&^xmlstrict.HasComment == 0)
+	v.require(xmlstrict.TrimSpace(text) == "" && form&^xmlstrict.HasComment == 0)
 }
 
 func (v *validity) list(e xmlstrict.Element, local string, limit int, required string, optional ...string) {
@@ -115,7 +116,7 @@ func (v *validity) payload(e xmlstrict.Element) {
 	v.require(isNCName(attribute(e, "id")))
 	text, form := e.Text()
 	_, elements := countChildren(e)
-	v.require(strings.TrimSpace(text) == "" && form&xmlstrict.HasCDATA == 0 && elements == 1)
+	v.require(xmlstrict.TrimSpace(text) == "" && form&xmlstrict.HasCDATA == 0 && elements == 1)
 }
 
 // isNCName is the form of ids that this wire uses: ASCII names only.
@@ -137,8 +138,11 @@ func isToken(s, extra string) bool {
 
 // auditIdentityIsAllowed applies COR-DEH-03 to 04.7: each identity is well formed,
 // each toolkit identity belongs to the client, and there is one, or the client's
-// own ASID.
+// own ASID. None may be spelt with references (WRD-VAL-20).
 func auditIdentityIsAllowed(m *message, x Expectations) bool {
+	if !m.plainlyNamed {
+		return false
+	}
 	ours := false
 	for _, id := range m.identities {
 		if id.Type == "" || id.Type == IdentityType {
@@ -166,11 +170,12 @@ func isToolkitIdentity(uri string) bool {
 // isURI excludes what a URI cannot hold, which is enough for a URN.
 func isURI(s string) bool {
 	for i := range len(s) {
-		if s[i] <= ' ' || s[i] >= 0x7f || strings.IndexByte(`"<>\^{|}`+"`", s[i]) >= 0 {
+		if s[i] <= ' ' || s[i] >= 0x7f || strings.IndexByte(`"<>[\]^{|}`+"`", s[i]) >= 0 {
 			return false
 		}
 	}
-	return true
+	_, err := url.PathUnescape(s)
+	return err == nil && strings.Count(s, "#") <= 1
 }
 
 func isAllowedIdentity(uri string, allowed []string) bool {

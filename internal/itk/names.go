@@ -32,4 +32,6 @@ const (
 	AddressType    = "2.16.840.1.113883.2.1.3.2.4.18.22"
 
 	errorCodeSystem = "2.16.840.1.113883.2.1.3.2.4.17.268"
+
+	instance = "http://www.w3.org/2001/XMLSchema-instance"
 )

@@ -122,6 +122,7 @@ type message struct {
 	parts         []xmlstrict.Element
 	payloadRoot   xmlstrict.Element
 	identities    []cpis.AuditIdentity
+	plainlyNamed  bool // no audit identity is written with a reference
 	interactions  []string
 	sender        string
 }
@@ -168,7 +169,11 @@ func (m *message) collectParties() {
 	audit, _ := soap.Child(m.header, Namespace, "auditIdentity")
 	ids := children(audit, "id")
 	m.identities = make([]cpis.AuditIdentity, 0, len(ids))
+	m.plainlyNamed = true
 	for _, id := range ids {
+		for _, a := range id.Attributes() {
+			m.plainlyNamed = m.plainlyNamed && !a.Referenced
+		}
 		identity := cpis.AuditIdentity{Type: attribute(id, "type"), URI: trimmed(id, "uri")}
 		m.identities = append(m.identities, identity)
 	}
@@ -204,7 +209,7 @@ func attribute(e xmlstrict.Element, name string) string {
 }
 
 // trimmed is an attribute without the white space around it (L13).
-func trimmed(e xmlstrict.Element, name string) string { return strings.TrimSpace(attribute(e, name)) }
+func trimmed(e xmlstrict.Element, name string) string { return xmlstrict.TrimSpace(attribute(e, name)) }
 
 func children(e xmlstrict.Element, local string) []xmlstrict.Element {
 	var found []xmlstrict.Element

@@ -70,7 +70,7 @@ func Child(e xmlstrict.Element, space, local string) (child xmlstrict.Element, n
 // (WRD-VAL-20).
 func Text(e xmlstrict.Element) (text string, whole bool) {
 	text, form := e.Text()
-	text = strings.TrimSpace(text)
+	text = xmlstrict.TrimSpace(text)
 	return text, text != "" && form&^xmlstrict.HasReference == 0
 }
 

@@ -83,6 +83,7 @@ func TestText(t *testing.T) {
 		{"x", "x", true},
 		{"\n\t x y \n", "x y", true},
 		{"x &amp; y", "x & y", true},
+		{"\u00a0x\u2003", "\u00a0x\u2003", true}, // no white space of XML
 		{"", "", false},
 		{"  ", "", false},
 		{"x<!-- -->", "x", false},

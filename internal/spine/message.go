@@ -127,7 +127,7 @@ func isXML(contentType string) bool {
 func relatesElsewhere(envelope soap.Envelope, id string) bool {
 	relates, n := soap.Child(envelope.Header, soap.Addressing2004, "RelatesTo")
 	text, form := relates.Text()
-	text = strings.TrimSpace(text)
+	text = xmlstrict.TrimSpace(text)
 	return n > 1 || form != 0 || text != "" && !strings.EqualFold(text, "uuid:"+id)
 }
 

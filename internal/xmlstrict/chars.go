@@ -1,6 +1,9 @@
 package xmlstrict
 
-import "unicode/utf8"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // What a byte can be. Bytes of non-ASCII characters are plain, except 0xEF,
 // which begins the two characters that XML forbids, U+FFFE and U+FFFF.
@@ -125,6 +128,10 @@ func isNameStartRune(r rune) bool {
 func isNameRune(r rune) bool {
 	return r == 0xB7 || r >= 0x300 && r <= 0x36F || r == 0x203F || r == 0x2040
 }
+
+// TrimSpace takes off both ends what XML calls white space: spaces, tabs and line
+// ends. Other characters that look like nothing are text, and not ours to drop.
+func TrimSpace(s string) string { return strings.Trim(s, " \t\r\n") }
 
 func allSpace(s string) bool {
 	for i := range len(s) {

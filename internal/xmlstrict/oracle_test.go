@@ -4,7 +4,6 @@ package xmlstrict_test
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -13,15 +12,9 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/wardsmsp/ward/internal/xmlstrict"
-)
-
-var (
-	oracleDocuments = flag.Int("oracle.documents", 2000, "accepted documents to hold against xmllint")
-	oracleSeed      = flag.Uint64("oracle.seed", 1, "seed of the mutations")
 )
 
 // xmllint exits with 0 on a namespace error, so what counts is any error that
@@ -146,11 +139,4 @@ func TestXmllintRefuses(t *testing.T) {
 func parses(doc string) bool {
 	_, err := xmlstrict.Parse(doc, generous)
 	return err == nil
-}
-
-func abridged(doc string) string {
-	if len(doc) > 600 {
-		return doc[:300] + strings.Repeat(".", 3) + doc[len(doc)-300:]
-	}
-	return doc
 }
