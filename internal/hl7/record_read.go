@@ -25,21 +25,9 @@ func (r *lenientReader) complete(answer xmlstrict.Element, read []cpis.Record) {
 	for _, record := range read {
 		plans += len(record.Plans)
 	}
-	if descendants(answer, "record") != len(read) || descendants(answer, "pertinentInformation15") != plans {
+	if answer.Descendants(Namespace, "record") != len(read) || answer.Descendants(Namespace, "pertinentInformation15") != plans {
 		r.refuse(answer, "a record or a plan stands where none is expected")
 	}
-}
-
-// descendants counts the elements of that name below e.
-func descendants(e xmlstrict.Element, local string) int {
-	n := 0
-	for c := range e.Children() {
-		if c.Is(Namespace, local) {
-			n++
-		}
-		n += descendants(c, local)
-	}
-	return n
 }
 
 func (r *lenientReader) record(e xmlstrict.Element) cpis.Record {

@@ -34,7 +34,7 @@ func FindReply(body xmlstrict.Element) xmlstrict.Element {
 			}
 		}
 	}
-	if replies != 1 || descendants(body, "record") != descendants(reply, "record") {
+	if replies != 1 || body.Descendants(Namespace, "record") != reply.Descendants(Namespace, "record") {
 		return xmlstrict.Element{}
 	}
 	return reply

@@ -175,6 +175,23 @@ func (e Element) Children() iter.Seq[Element] {
 	}
 }
 
+// Descendants counts the elements of the given name below e, at any depth.
+func (e Element) Descendants(space, local string) int {
+	if e.doc == nil {
+		return 0
+	}
+	n := 0
+	below := e.doc.nodes[e.index+1 : e.node().next]
+	for i := range below {
+		d := &below[i]
+		if d.kind == elementNode && int(d.end-d.start) == len(local) &&
+			e.doc.source[d.start:d.end] == local && e.doc.namespaces[d.space] == space {
+			n++
+		}
+	}
+	return n
+}
+
 // Content yields child elements and runs of text in order, runs of white space
 // included.
 func (e Element) Content() iter.Seq[Content] {

@@ -145,9 +145,27 @@ func TestAttributesAreApart(t *testing.T) {
 	}
 }
 
+func TestDescendantsAreCountedAtAnyDepth(t *testing.T) {
+	root := parse(t, `<a xmlns="urn:x"><b/>text<a><b><b/></b><c:b xmlns:c="urn:y"/><bb/></a></a>`)
+	for _, c := range []struct {
+		space, local string
+		want         int
+	}{{"urn:x", "b", 3}, {"urn:y", "b", 1}, {"urn:x", "a", 1}, {"urn:x", "bb", 1}, {"", "b", 0}, {"urn:x", "text", 0}} {
+		if got := root.Descendants(c.space, c.local); got != c.want {
+			t.Errorf("%s in %q: %d, want %d", c.local, c.space, got, c.want)
+		}
+	}
+	for first := range root.Children() {
+		if n := first.Descendants("urn:x", "b"); n != 0 {
+			t.Errorf("%d below an empty element", n)
+		}
+		break
+	}
+}
+
 func TestNoElement(t *testing.T) {
 	var none xmlstrict.Element
-	if none.Exists() || none.Is("", "") || none.Name() != name("", "") || none.Attributes() != nil {
+	if none.Exists() || none.Is("", "") || none.Name() != name("", "") || none.Attributes() != nil || none.Descendants("", "") != 0 {
 		t.Error("no element is something")
 	}
 	_, found := none.Attribute("", "x")
