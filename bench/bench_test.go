@@ -15,7 +15,7 @@ import (
 func TestHarness(t *testing.T) {
 	o := options{
 		seconds: 400 * time.Millisecond, warm: 100 * time.Millisecond, rounds: 2, connections: 4, idle: 20, starts: 1,
-		tls: "1.3", dir: t.TempDir(), contenders: []string{nameWard},
+		tls: "1.3", dir: t.TempDir(), contenders: []string{nameWard}, codecs: true,
 	}
 	r, err := measure(t.Context(), o, true)
 	if err != nil {
@@ -40,7 +40,7 @@ func TestHarness(t *testing.T) {
 		t.Errorf("20 connections take no memory: %+v", r.idle)
 	}
 	text := r.markdown()
-	for _, want := range []string{"## The machine", "| Ward |", "The audit log verifies"} {
+	for _, want := range []string{"## The machine", "| Ward |", "The audit log verifies", "| request: decode and validate |", "| answer with 25 accesses, "} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the report lacks %q:\n%s", want, text)
 		}

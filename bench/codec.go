@@ -13,9 +13,11 @@ import (
 	"time"
 
 	"github.com/wardsmsp/ward/cpis"
+	"github.com/wardsmsp/ward/internal/config"
 	"github.com/wardsmsp/ward/internal/hl7"
 	"github.com/wardsmsp/ward/internal/itk"
 	"github.com/wardsmsp/ward/internal/soap"
+	"github.com/wardsmsp/ward/internal/stage"
 	"github.com/wardsmsp/ward/internal/xmlstrict"
 )
 
@@ -124,10 +126,20 @@ func measureCodecs(s *scene) (*codecs, error) {
 	return &c, nil
 }
 
+// registered is the client that asks.
+func (s *scene) registered() config.Client {
+	for _, c := range s.settings.Clients {
+		if c.Name == stage.ClientName {
+			return c
+		}
+	}
+	return config.Client{}
+}
+
 // readQuestion decodes and validates the body of the request as the server does.
 func (s *scene) readQuestion() (itk.Request, error) {
 	_, body, _ := bytes.Cut(s.question.content, []byte("\r\n\r\n"))
-	client := s.settings.Clients[0]
+	client := s.registered()
 	request, err := itk.ReadRequest(string(body), s.settings.Limits.Body, itk.RequestService, itk.Expectations{
 		Now:             time.Now(),
 		Skew:            s.settings.ITK.ClockSkew,
@@ -171,7 +183,7 @@ func (s *scene) translate(reply string, query cpis.Query) error {
 	notified := answer.Notified()
 	content, err := itk.WriteResponse(itk.Response{
 		MessageID: formID(0), TrackingID: formID(1), PayloadID: formID(2), RelatesTo: formID(3),
-		Client: s.settings.Clients[0].Organisations[0], Provider: s.settings.ODSCode, Notified: &notified,
+		Client: s.registered().Organisations[0], Provider: s.settings.ODSCode, Notified: &notified,
 		Payload: itk.PayloadOf(answer, s.settings.CodeTable, query.Number, time.Now(), formID(4)),
 	})
 	if err != nil {

@@ -35,7 +35,8 @@ type options struct {
 	tls         string // version on every leg
 	dir         string // where the audit log is
 	pin         bool
-	codecs      bool
+	packages    bool // the packages' own benchmarks
+	codecs      bool // with the bytes of this run
 	contenders  []string
 }
 
@@ -63,13 +64,14 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	set.StringVar(&o.tls, "tls", "1.2", "TLS `VERSION` on every leg, 1.2 or 1.3")
 	set.StringVar(&o.dir, "dir", "", "`FOLDER` for the audit log and everything else; a temporary one if left out")
 	set.BoolVar(&o.pin, "pin", true, "give the contender one core to itself and everything else the others")
-	set.BoolVar(&o.codecs, "codecs", true, "run the benchmarks of the codecs and of the log")
+	set.BoolVar(&o.codecs, "codecs", true, "measure the codecs, and run the benchmarks of the codecs and of the log")
 	quick := set.Bool("quick", false, "everything ten times shorter: a smoke test, not a measurement")
 	file := set.String("out", "", "write the report to `FILE` too")
 	err := set.Parse(args)
 	if err != nil {
 		return err
 	}
+	o.packages = o.codecs
 	o.contenders = strings.Split(*contenders, ",")
 	if o.contenders[0] != nameWard {
 		return fmt.Errorf("-contenders must begin with %s", nameWard)
@@ -107,7 +109,7 @@ func measure(ctx context.Context, o options, quick bool) (*report, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.codecs {
+	if o.packages {
 		r.benchmarks, err = runBenchmarks(ctx, s, quick)
 		if err != nil {
 			return nil, err
