@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -72,6 +73,16 @@ func (c *conn) reset() { reset(c.network) }
 func reset(c *net.TCPConn) {
 	c.SetLinger(0)
 	c.Close()
+}
+
+// closeWrite closes one direction. Under load the other side may have ended the
+// connection before.
+func closeWrite(c interface{ CloseWrite() error }) error {
+	err := c.CloseWrite()
+	if errors.Is(err, syscall.ENOTCONN) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
+		return nil
+	}
+	return err
 }
 
 // read reads one HTTP response with its body.

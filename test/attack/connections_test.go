@@ -32,7 +32,7 @@ func connections() []attack {
 			if err != nil {
 				return nil, err
 			}
-			return c, c.CloseWrite()
+			return c, closeWrite(c)
 		}
 	}
 	const begun = "POST /smsp/cpis HTTP/1.1\r\nHost: smsp.exa"
@@ -42,7 +42,7 @@ func connections() []attack {
 	nothing := func(string) string { return "" }
 	return []attack{
 		{"rubbish instead of TLS", func(a *attacker) (*conn, error) { return a.plain("\x00\x01rubbish\r\n\r\n") }, want{note: "no HTTP; connection closed"}},
-		{"HTTP without TLS", func(a *attacker) (*conn, error) { return a.plain(post(a.message())) }, want{note: "one line says that TLS is needed; connection closed"}},
+		{"HTTP without TLS", func(a *attacker) (*conn, error) { return a.plain(post(a.message())) }, want{note: "no HTTP; connection closed"}},
 		{"TLS without a certificate", func(a *attacker) (*conn, error) {
 			c := a.tls.Clone()
 			c.Certificates = nil
@@ -117,7 +117,7 @@ func connections() []attack {
 			if err != nil {
 				return nil, err
 			}
-			return c, c.network.CloseWrite()
+			return c, closeWrite(c.network)
 		}, refused(400)},
 		{"a direction closed after the handshake", halved(nothing), want{}},
 		{"a direction closed within the header", halved(begin), refused(400)},
