@@ -49,6 +49,9 @@ func (c Claim) rows() ([]ClaimRow, error) {
 	until := c.Until.Add(claimGrace).Unix()
 	rows := make([]ClaimRow, len(c.IDs))
 	for i, id := range c.IDs {
+		if slices.Contains(c.IDs[:i], id) {
+			return nil, errors.New("audit: an entry claims an id twice")
+		}
 		rows[i] = ClaimRow{Key: KeyOf(c.Client, id), Until: until}
 	}
 	return rows, nil

@@ -181,12 +181,14 @@ func TestOfManyClaimsOfOneIDOneIsRecorded(t *testing.T) {
 	})
 }
 
-func TestTooManyClaimsAreAnError(t *testing.T) {
+func TestMalformedClaimsAreAnError(t *testing.T) {
 	k := newKeys(t)
 	log := openLog(t, k.options(&audittest.Memory{}))
-	_, err := log.AppendOnce(t.Context(), refused("r"), claimOf("ed", "1", "2", "3", "4", "5"))
-	if err == nil || errors.Is(err, audit.ErrClaimed) {
-		t.Errorf("AppendOnce = %v", err)
+	for what, ids := range map[string][]string{"too many": {"1", "2", "3", "4", "5"}, "one twice": {"1", "2", "1"}} {
+		_, err := log.AppendOnce(t.Context(), refused("r"), claimOf("ed", ids...))
+		if err == nil || errors.Is(err, audit.ErrClaimed) {
+			t.Errorf("%s: AppendOnce = %v", what, err)
+		}
 	}
 	if log.Size() != 0 {
 		t.Error("something was recorded")

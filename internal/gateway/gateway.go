@@ -42,6 +42,7 @@ type Config struct {
 	Budget         time.Duration // from receiving the request to answering it
 	RecordReserve  time.Duration // part of the budget kept for recording the outcome
 	ConnectRetries int
+	ReplayCode     string // of the fault by which a client is told of a message used before, for the log
 	Now            func() time.Time
 	NewID          func() string // an upper-case UUID, never the same twice
 }
@@ -138,7 +139,9 @@ func (g *Gateway) refuseOnce(ctx context.Context, q Question, refusal cpis.Answe
 // its first use stands, and is not looked up for anybody (N32).
 func (g *Gateway) refuseReplay(ctx context.Context, q Question) (cpis.Answer, error) {
 	refusal := cpis.Failed(cpis.RefusedDuplicate, "the message id or tracking id was used before")
-	_, err := g.log.Append(ctx, g.entry(q, audit.Refused, refusal))
+	e := g.entry(q, audit.Refused, refusal)
+	e.Code = g.config.ReplayCode
+	_, err := g.log.Append(ctx, e)
 	if err != nil {
 		return cpis.Answer{}, errors.Join(ErrNotRecorded, err)
 	}

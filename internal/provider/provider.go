@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -172,6 +173,7 @@ func (p *Provider) gatewayConfig() gateway.Config {
 		Budget:         budget,
 		RecordReserve:  min(budget/10, 500*time.Millisecond),
 		ConnectRetries: *p.settings.Spine.ConnectRetries,
+		ReplayCode:     strconv.Itoa(itk.Replayed().ErrorCode),
 		Now:            time.Now,
 		NewID:          NewID,
 	}

@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+
+	"golang.org/x/time/rate"
 )
 
 // perAddress is a listener that keeps at most so many connections from one address
@@ -12,8 +14,9 @@ import (
 // others waiting (WRD-OPS-07).
 type perAddress struct {
 	net.Listener
-	most   int
-	logger *slog.Logger
+	most    int
+	logger  *slog.Logger
+	remarks *rate.Limiter // of log lines
 
 	mu   sync.Mutex
 	open map[netip.Prefix]int // addresses without a connection are left out
@@ -31,7 +34,9 @@ func (l *perAddress) Accept() (net.Conn, error) {
 			return &addressed{Conn: c, leave: sync.OnceFunc(func() { l.leave(from) })}, nil
 		}
 		c.Close()
-		l.logger.Warn("too many connections from one address", "event", "connection.refused", "remote", c.RemoteAddr().String())
+		if l.remarks.Allow() {
+			l.logger.Warn("too many connections from one address", "event", "connection.refused", "remote", c.RemoteAddr().String())
+		}
 	}
 }
 

@@ -17,7 +17,7 @@ const perAddress = 32
 // nobody else from theirs.
 func TestConnectionsOfOneAddressAreBounded(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newRigWithin(t, 3*patience) // so that no limit of time closes a connection here
 	from := func(address string) (net.Conn, error) {
 		d := net.Dialer{Timeout: patience, LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}
 		c, err := d.DialContext(context.Background(), "tcp", r.address)

@@ -7,11 +7,11 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"runtime/debug"
 	"sync"
 	"time"
 
 	"golang.org/x/net/netutil"
-	"golang.org/x/time/rate"
 
 	"github.com/wardsmsp/ward/cpis"
 	"github.com/wardsmsp/ward/internal/audit"
@@ -39,7 +39,7 @@ type accepted struct {
 
 // shakeHands begins to accept connections. Close, and then wait, must follow.
 func (s *Server) shakeHands(listener net.Listener) *handshakes {
-	fair := &perAddress{Listener: listener, most: s.config.Limits.PerAddress, logger: s.config.Logger, open: map[netip.Prefix]int{}}
+	fair := &perAddress{Listener: listener, most: s.config.Limits.PerAddress, logger: s.config.Logger, remarks: s.remarks, open: map[netip.Prefix]int{}}
 	h := &handshakes{
 		Listener: netutil.LimitListener(fair, s.config.Limits.Connections),
 		server:   s,
@@ -96,6 +96,7 @@ func (h *handshakes) hand(a accepted) bool {
 func (h *handshakes) shake(network net.Conn) {
 	began := h.server.config.Now()
 	conn := tls.Server(network, h.server.config.TLS)
+	defer h.server.survive(network)
 	ctx, cancel := context.WithTimeout(h.closed, h.server.config.Limits.HeaderTimeout)
 	defer cancel()
 	err := conn.HandshakeContext(ctx)
@@ -109,6 +110,17 @@ func (h *handshakes) shake(network net.Conn) {
 	}
 }
 
+// survive keeps a failure of ours, over what one stranger sent, from ending the
+// service of everybody. net/http does the same for what it runs.
+func (s *Server) survive(network net.Conn) {
+	if recover() == nil {
+		return
+	}
+	network.Close()
+	// The stack names code, not data; the cause may quote data and is left out.
+	s.config.Logger.Error("a TLS handshake made the provider fail", "event", "panic", "stack", string(debug.Stack()))
+}
+
 // refuseHandshake logs why a handshake failed, and records it if it was for its
 // certificate (WRD-IAM-04, WRD-AUD-08).
 func (s *Server) refuseHandshake(conn *tls.Conn, err error, began time.Time) {
@@ -117,7 +129,9 @@ func (s *Server) refuseHandshake(conn *tls.Conn, err error, began time.Time) {
 	certificate, reason := s.whyRefused(conn, err, now)
 	attributes := []any{"event", "connection.refused", "correlation", id, "remote", remote}
 	if reason == "" {
-		s.config.Logger.Warn("a TLS handshake failed", append(attributes, "reason", handshakeFailure(err))...)
+		if s.remarks.Allow() {
+			s.config.Logger.Warn("a TLS handshake failed", append(attributes, "reason", handshakeFailure(err))...)
+		}
 		return
 	}
 	e := audit.Entry{
@@ -134,8 +148,10 @@ func (s *Server) refuseHandshake(conn *tls.Conn, err error, began time.Time) {
 		e.Certificate = clients.Fingerprint(certificate)
 		attributes = append(attributes, "certificate", e.Certificate)
 	}
-	s.config.Logger.Warn("a TLS handshake was refused", append(attributes, "reason", e.Reason)...)
-	if !s.limitOf(reason).Allow() {
+	if s.remarks.Allow() {
+		s.config.Logger.Warn("a TLS handshake was refused", append(attributes, "reason", e.Reason)...)
+	}
+	if !s.handshakes.Allow() {
 		return
 	}
 	describe(&e, certificate)
@@ -173,17 +189,6 @@ func handshakeFailure(err error) string {
 	}
 	text := err.Error()
 	return text[:min(len(text), 200)]
-}
-
-// limitOf bounds the entries that a caller could otherwise fill the log with. Who
-// was vouched for by an authority once is not drowned by those whom nobody knows.
-func (s *Server) limitOf(reason trust.Refusal) *rate.Limiter {
-	switch reason {
-	case trust.Revoked, trust.AuthorityRevoked, trust.NoCurrentList:
-		return s.strangers
-	default:
-		return s.unverified
-	}
 }
 
 // describe names a certificate that the register does not.

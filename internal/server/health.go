@@ -41,7 +41,8 @@ type readiness struct {
 
 // Handler serves /livez and /readyz. Ready with the Spine out of reach, or with a
 // revocation list out of date, is "degraded" and still 200: questions are answered,
-// if only with SMSP-0004. While clients are refused for want of a list it is not ready.
+// if only with SMSP-0004. When every list is so far out of date that no client can be
+// accepted, it is not ready.
 func (h *Health) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
@@ -67,7 +68,7 @@ func (h *Health) state(ctx context.Context) readiness {
 	if state.Spine != "reachable" || max(clients, spine) >= trust.OutOfDate {
 		state.Status = "degraded"
 	}
-	if clients == trust.Refusing {
+	if h.ClientLists.NobodyAccepted() {
 		state.Status = "not ready"
 	}
 	err := h.LogHealthy()

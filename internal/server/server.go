@@ -63,10 +63,11 @@ type Server struct {
 	config Config
 	http   *http.Server
 	all    *rate.Limiter
-	// Audit entries at a bounded rate: about certificates that are of an authority
-	// but not registered or no longer good, about callers of whom nothing is
-	// known, and about requests turned away for load.
-	strangers, unverified, throttled *rate.Limiter
+	// Audit entries at a bounded rate: about requests under a certificate that is not
+	// registered or no longer good, about refused handshakes, in which nobody has
+	// proved a key, and about requests turned away for load.
+	strangers, handshakes, throttled *rate.Limiter
+	remarks                          *rate.Limiter // log lines about refused connections
 
 	underWay chan struct{}
 	draining atomic.Bool
@@ -78,7 +79,8 @@ func New(config Config) *Server {
 		config:     config,
 		all:        rate.NewLimiter(rate.Limit(config.Limits.PerSecond), config.Limits.Burst),
 		strangers:  rate.NewLimiter(1, 10),
-		unverified: rate.NewLimiter(1, 10),
+		handshakes: rate.NewLimiter(1, 10),
+		remarks:    rate.NewLimiter(10, 100),
 		throttled:  rate.NewLimiter(1, 10),
 		underWay:   make(chan struct{}, config.Limits.Questions),
 	}

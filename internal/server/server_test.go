@@ -139,9 +139,10 @@ type rig struct {
 	log     *lines
 	server  *server.Server
 
-	mu    sync.Mutex
-	ahead time.Duration // how far the server's clock is ahead
-	newID func() string
+	mu        sync.Mutex
+	ahead     time.Duration // how far the server's clock is ahead
+	newID     func() string
+	listening *tls.Config // of the server, to be changed before anybody calls
 }
 
 func newRig(t *testing.T) *rig {
@@ -188,8 +189,9 @@ func newRigWithin(t *testing.T, wait time.Duration) *rig {
 	}
 	r.address = listener.Addr().String()
 	gate := gateway.New(gateway.Config{Budget: 5 * time.Second, RecordReserve: time.Second, Now: now, NewID: newID}, r.spine, r.book)
+	r.listening = &tls.Config{Certificates: []tls.Certificate{far.TLSCertificate()}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: authority.Pool()}
 	r.server = server.New(server.Config{
-		TLS:      &tls.Config{Certificates: []tls.Certificate{far.TLSCertificate()}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: authority.Pool()},
+		TLS:      r.listening,
 		Register: register, Gateway: gate, Log: r.book, Provider: "Y99", Now: now,
 		Documents: map[string][]byte{"wsdl": []byte(described), "xsd=hl7.xsd": []byte("<schema/>")},
 		NewID:     func() string { return r.newID() },

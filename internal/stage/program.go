@@ -63,6 +63,7 @@ func (p *Process) PID() int { return p.command.Process.Pid }
 func (p *Process) follow(log io.Reader) {
 	defer close(p.ended)
 	lines := bufio.NewScanner(log)
+	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		_, after, _ := strings.Cut(lines.Text(), `"event":"`)
 		event, _, _ := strings.Cut(after, `"`)
@@ -74,6 +75,7 @@ func (p *Process) follow(log io.Reader) {
 		p.last = append(p.last[max(0, len(p.last)-19):], lines.Text())
 		p.mu.Unlock()
 	}
+	io.Copy(io.Discard, log) // after a line that is too long
 }
 
 // Logged is how often the program has logged an event.

@@ -88,26 +88,38 @@ func (s snapshot) add(one *list) {
 	s[issuer] = append(s[issuer], one)
 }
 
-// VerifyConnection is for tls.Config. It is called for resumed sessions too, so that
-// a certificate that was revoked since is refused.
-func (l *Lists) VerifyConnection(state tls.ConnectionState) error {
+// VerifyClient is the VerifyConnection of a tls.Config for a server. It is called for
+// resumed sessions too, so that a certificate that was revoked since is refused. The
+// client has not yet proved that the certificate is its own: nothing is learnt from it.
+func (l *Lists) VerifyClient(state tls.ConnectionState) error {
+	return l.verify(state, func(*x509.Certificate) {})
+}
+
+// VerifyServer is the VerifyConnection of a tls.Config for a client.
+func (l *Lists) VerifyServer(state tls.ConnectionState) error { return l.verify(state, l.remember) }
+
+func (l *Lists) verify(state tls.ConnectionState, unlisted func(issuer *x509.Certificate)) error {
 	now := time.Now
 	if l != nil {
 		now = l.options.Now
 	}
-	err := l.Check(state.VerifiedChains, now())
+	err := l.check(state.VerifiedChains, now(), unlisted)
 	if err != nil {
 		return &tls.CertificateVerificationError{UnverifiedCertificates: state.PeerCertificates, Err: err}
 	}
 	return nil
 }
 
-// Check returns nil if one of the verified chains may be relied on, and otherwise
-// the Refusal of the first.
+// Check returns nil if one of the verified chains of a caller who has proved that the
+// certificate is its own may be relied on, and otherwise the Refusal of the first.
 func (l *Lists) Check(chains [][]*x509.Certificate, now time.Time) error {
+	return l.check(chains, now, l.remember)
+}
+
+func (l *Lists) check(chains [][]*x509.Certificate, now time.Time, unlisted func(issuer *x509.Certificate)) error {
 	var first error = NotVerified
 	for i, chain := range chains {
-		err := l.checkChain(chain, now)
+		err := l.checkChain(chain, now, unlisted)
 		if err == nil {
 			return nil
 		}
@@ -118,7 +130,7 @@ func (l *Lists) Check(chains [][]*x509.Certificate, now time.Time) error {
 	return first
 }
 
-func (l *Lists) checkChain(chain []*x509.Certificate, now time.Time) error {
+func (l *Lists) checkChain(chain []*x509.Certificate, now time.Time, unlisted func(issuer *x509.Certificate)) error {
 	for i, certificate := range chain {
 		if now.After(certificate.NotAfter) {
 			return either(i == 0, Expired, AuthorityExpired)
@@ -126,7 +138,12 @@ func (l *Lists) checkChain(chain []*x509.Certificate, now time.Time) error {
 		if l == nil || i+1 == len(chain) { // the anchor is trusted as it is
 			continue
 		}
-		err := l.checkOne(certificate, chain[i+1], i == 0, now)
+		issuer := chain[i+1]
+		one := l.find(issuer)
+		if one == nil {
+			unlisted(issuer)
+		}
+		err := l.checkOne(certificate, one, i == 0, now)
 		if err != nil {
 			return err
 		}
@@ -136,12 +153,9 @@ func (l *Lists) checkChain(chain []*x509.Certificate, now time.Time) error {
 
 // checkOne judges a certificate by the list of its issuer. A list that is missing
 // counts as due since the start (WRD-IAM-05).
-func (l *Lists) checkOne(certificate, issuer *x509.Certificate, isLeaf bool, now time.Time) error {
+func (l *Lists) checkOne(certificate *x509.Certificate, one *list, isLeaf bool, now time.Time) error {
 	due := l.opened
-	one := l.find(issuer)
-	if one == nil {
-		l.remember(issuer)
-	} else {
+	if one != nil {
 		if one.names(certificate) {
 			return either(isLeaf, Revoked, AuthorityRevoked)
 		}

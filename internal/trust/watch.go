@@ -3,6 +3,7 @@ package trust
 import (
 	"context"
 	"log/slog"
+	"runtime/debug"
 	"time"
 )
 
@@ -55,6 +56,23 @@ func (l *Lists) State() State {
 	return worst
 }
 
+// NobodyAccepted reports whether there are lists, and every one of them is so far out
+// of date that no certificate below its authority is accepted.
+func (l *Lists) NobodyAccepted() bool {
+	if l == nil {
+		return false
+	}
+	now := l.options.Now()
+	for _, lists := range *l.current.Load() {
+		for _, one := range lists {
+			if l.judge(one.signed.NextUpdate, now) != Refusing {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // finding is the state of the list of one authority.
 type finding struct {
 	authority string
@@ -91,8 +109,7 @@ func (l *Lists) Watch(ctx context.Context, logger *slog.Logger, side string, eve
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for {
-		w.reload()
-		w.report()
+		w.look()
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
@@ -107,9 +124,20 @@ type watch struct {
 	told   map[string]State // by authority
 }
 
+// look is one round. Reading what others wrote must not end the service.
+func (w *watch) look() {
+	defer func() {
+		if recover() != nil {
+			// The stack names code, not data.
+			w.logger.Error("looking at revocation lists failed", "event", "panic", "stack", string(debug.Stack()))
+		}
+	}()
+	w.reload()
+	w.report()
+}
+
 func (w *watch) reload() {
 	l := w.lists
-	changed := false
 	for _, f := range l.files {
 		if !f.isChanged() {
 			continue
@@ -120,11 +148,8 @@ func (w *watch) reload() {
 				"event", "revocation.kept", "file", f.path, "cause", err.Error())
 			continue
 		}
-		changed = true
-		w.logger.Info("revocation lists were read again", "event", "revocation.loaded", "file", f.path, "lists", len(f.lists))
-	}
-	if changed {
 		l.use()
+		w.logger.Info("revocation lists were read again", "event", "revocation.loaded", "file", f.path, "lists", len(f.lists))
 	}
 }
 
