@@ -123,7 +123,8 @@ function answerOf(body, header) {
 
 function faultOf(fault) {
   const info = fault.detail.ToolkitErrorInfo;
-  return { fault_code: fault.faultcode, error_code: info.ErrorCode.$value || info.ErrorCode, error_text: info.ErrorText };
+  // The diagnostic text says so if the message was used before: then the outcome is unknown.
+  return { fault_code: fault.faultcode, error_code: info.ErrorCode.$value || info.ErrorCode, error_text: info.ErrorText, diagnostic: info.ErrorDiagnosticText };
 }
 
 async function ask(client, party, job) {
@@ -135,7 +136,7 @@ async function ask(client, party, job) {
     Object.assign(answer, answerOf(body, header));
   } catch (error) {
     if (error.root === undefined) throw error; // no SOAP fault: the outcome is unknown
-    Object.assign(answer, faultOf(error.root.Envelope.Body.Fault)); // this message was not asked
+    Object.assign(answer, faultOf(error.root.Envelope.Body.Fault)); // not asked; but see the diagnostic text
   }
   return { ...answer, sent: client.lastRequest };
 }

@@ -42,6 +42,7 @@ type result struct {
 	FaultCode string `json:"fault_code"`
 	ErrorCode string `json:"error_code"`
 	ErrorText string `json:"error_text"`
+	Diagnosis string `json:"diagnostic"`
 
 	SentID string `json:"sent_id"`
 	Sent   string `json:"sent"`
@@ -196,7 +197,7 @@ func TestReadsARequestThatWasWrong(t *testing.T) {
 func TestReadsAFault(t *testing.T) {
 	s := set(t)
 	r := ask(t, s, job{NHSNumber: "9990000018", Username: "nobody"})[0]
-	if !strings.HasSuffix(r.FaultCode, ":Client") || r.ErrorCode != "3000" || r.ErrorText == "" || r.Code != "" {
+	if !strings.HasSuffix(r.FaultCode, ":Client") || r.ErrorCode != "3000" || r.ErrorText == "" || r.Diagnosis == "" || r.Code != "" {
 		t.Errorf("%+v", r)
 	}
 	if n := s.Simulator.Counters().RequestsBegun; n != 0 {

@@ -32,6 +32,7 @@ type finding struct {
 var explained = map[string]string{
 	"engine_problem":       "is about the openssl program of the machine that tests",
 	"cert_revocation":      "the stage's throw-away certificate names no place of its revocation list; a real one is its authority's to make",
+	"service":              "what lies behind TLS cannot be seen without a certificate",
 	"secure_client_renego": "cannot be tried without a certificate; test/endtoend shows that it is refused",
 	"BREACH":               "cannot be tried without a certificate; answers are never compressed, as test/endtoend shows",
 }

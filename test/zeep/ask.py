@@ -131,7 +131,13 @@ def answer_of(body, header):
 
 def fault_of(fault):
     info = fault.detail.find(ITK + "ToolkitErrorInfo")
-    return {"fault_code": fault.code, "error_code": info.findtext(ITK + "ErrorCode"), "error_text": info.findtext(ITK + "ErrorText")}
+    return {
+        "fault_code": fault.code,
+        "error_code": info.findtext(ITK + "ErrorCode"),
+        "error_text": info.findtext(ITK + "ErrorText"),
+        # Says so if the message was used before: then the outcome is unknown.
+        "diagnostic": info.findtext(ITK + "ErrorDiagnosticText"),
+    }
 
 
 def ask(session, document, job):
@@ -148,7 +154,7 @@ def ask(session, document, job):
     try:
         body = client.service.sendRecvDistEnvelope(header=header, payloads=payloads)
         result = answer_of(body, history.last_received["envelope"].find("{%s}Header" % ns.SOAP_ENV_11))
-    except zeep.exceptions.Fault as fault:  # this message was not asked
+    except zeep.exceptions.Fault as fault:  # not asked; but see the diagnostic text
         result = fault_of(fault)
     # Any other exception leaves the outcome unknown: never ask again because of it.
     sent = history.last_sent

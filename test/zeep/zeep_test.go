@@ -47,6 +47,7 @@ type result struct {
 	FaultCode string `json:"fault_code"`
 	ErrorCode string `json:"error_code"`
 	ErrorText string `json:"error_text"`
+	Diagnosis string `json:"diagnostic"`
 
 	Sent      string            `json:"sent"`
 	Headers   map[string]string `json:"sent_headers"`
@@ -231,7 +232,7 @@ func confirmNothing(t *testing.T, r result, code string) {
 func TestReadsAFault(t *testing.T) {
 	s := set(t)
 	r := ask(t, s, job{NHSNumber: "9990000018", Timestamp: "helper", Username: "nobody"})[0]
-	if !strings.HasSuffix(r.FaultCode, ":Client") || r.ErrorCode != "3000" || r.ErrorText == "" {
+	if !strings.HasSuffix(r.FaultCode, ":Client") || r.ErrorCode != "3000" || r.ErrorText == "" || r.Diagnosis == "" {
 		t.Errorf("fault %q, error %q: %s", r.FaultCode, r.ErrorCode, r.ErrorText)
 	}
 	if n := s.Simulator.Counters().RequestsBegun; n != 0 {
