@@ -39,7 +39,7 @@ func (c *checker) listen(l Listen) (*tls.Config, *trust.Lists) {
 		Certificates:     []tls.Certificate{certificate},
 		ClientAuth:       tls.RequireAndVerifyClientCert,
 		ClientCAs:        pool(anchors),
-		VerifyConnection: lists.VerifyClient,
+		VerifyConnection: lists.VerifyConnection,
 		MinVersion:       tls.VersionTLS12,
 		CipherSuites:     suites(),
 		NextProtos:       []string{"http/1.1"},

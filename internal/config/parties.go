@@ -76,7 +76,7 @@ func (c *checker) spineTLS(s *Settings) {
 	s.SpineTLS = &tls.Config{
 		Certificates:                []tls.Certificate{certificate},
 		RootCAs:                     pool(anchors),
-		VerifyConnection:            s.Trust.Spine.VerifyServer,
+		VerifyConnection:            s.Trust.Spine.VerifyConnection,
 		ServerName:                  name,
 		MinVersion:                  tls.VersionTLS12,
 		MaxVersion:                  highest,

@@ -88,38 +88,26 @@ func (s snapshot) add(one *list) {
 	s[issuer] = append(s[issuer], one)
 }
 
-// VerifyClient is the VerifyConnection of a tls.Config for a server. It is called for
-// resumed sessions too, so that a certificate that was revoked since is refused. The
-// client has not yet proved that the certificate is its own: nothing is learnt from it.
-func (l *Lists) VerifyClient(state tls.ConnectionState) error {
-	return l.verify(state, func(*x509.Certificate) {})
-}
-
-// VerifyServer is the VerifyConnection of a tls.Config for a client.
-func (l *Lists) VerifyServer(state tls.ConnectionState) error { return l.verify(state, l.remember) }
-
-func (l *Lists) verify(state tls.ConnectionState, unlisted func(issuer *x509.Certificate)) error {
+// VerifyConnection is for tls.Config. It is called for resumed sessions too, so that
+// a certificate that was revoked since is refused.
+func (l *Lists) VerifyConnection(state tls.ConnectionState) error {
 	now := time.Now
 	if l != nil {
 		now = l.options.Now
 	}
-	err := l.check(state.VerifiedChains, now(), unlisted)
+	err := l.Check(state.VerifiedChains, now())
 	if err != nil {
 		return &tls.CertificateVerificationError{UnverifiedCertificates: state.PeerCertificates, Err: err}
 	}
 	return nil
 }
 
-// Check returns nil if one of the verified chains of a caller who has proved that the
-// certificate is its own may be relied on, and otherwise the Refusal of the first.
+// Check returns nil if one of the verified chains may be relied on, and otherwise
+// the Refusal of the first.
 func (l *Lists) Check(chains [][]*x509.Certificate, now time.Time) error {
-	return l.check(chains, now, l.remember)
-}
-
-func (l *Lists) check(chains [][]*x509.Certificate, now time.Time, unlisted func(issuer *x509.Certificate)) error {
 	var first error = NotVerified
 	for i, chain := range chains {
-		err := l.checkChain(chain, now, unlisted)
+		err := l.checkChain(chain, now)
 		if err == nil {
 			return nil
 		}
@@ -130,7 +118,7 @@ func (l *Lists) check(chains [][]*x509.Certificate, now time.Time, unlisted func
 	return first
 }
 
-func (l *Lists) checkChain(chain []*x509.Certificate, now time.Time, unlisted func(issuer *x509.Certificate)) error {
+func (l *Lists) checkChain(chain []*x509.Certificate, now time.Time) error {
 	for i, certificate := range chain {
 		if now.After(certificate.NotAfter) {
 			return either(i == 0, Expired, AuthorityExpired)
@@ -141,7 +129,7 @@ func (l *Lists) checkChain(chain []*x509.Certificate, now time.Time, unlisted fu
 		issuer := chain[i+1]
 		one := l.find(issuer)
 		if one == nil {
-			unlisted(issuer)
+			l.remember(issuer)
 		}
 		err := l.checkOne(certificate, one, i == 0, now)
 		if err != nil {

@@ -244,41 +244,14 @@ func TestListsMissing(t *testing.T) {
 	s.holds(t, lists, trust.NoCurrentList, trust.Refusing)
 }
 
-// Whoever shows a certificate in a handshake has not proved that it is theirs, so that
-// nothing is learnt about authorities without a list; and the service is out of action
-// for want of lists only when no list accepts anybody.
-func TestStrangersCannotMakeListsLookMissing(t *testing.T) {
-	t.Parallel()
-	s := newScene(t)
-	lists := s.mustOpen(t, "root", "above")
-	s.now = now.Add(day + time.Second)
-	state := tls.ConnectionState{PeerCertificates: s.chain[:3], VerifiedChains: [][]*x509.Certificate{s.chain}}
-	_, why := trust.Reason(lists.VerifyClient(state), s.now)
-	if why != trust.NoCurrentList || lists.State() != trust.Current {
-		t.Errorf("refused %q, the lists are %s", why, lists.State())
-	}
-	_, why = trust.Reason(lists.VerifyServer(state), s.now)
-	if why != trust.NoCurrentList || lists.State() != trust.Refusing || lists.NobodyAccepted() {
-		t.Errorf("refused %q, the lists are %s, nobody accepted %t", why, lists.State(), lists.NobodyAccepted())
-	}
-	s.now = now.Add(9 * day)
-	if !lists.NobodyAccepted() {
-		t.Error("every list is beyond its grace period, and somebody is accepted")
-	}
-	var none *trust.Lists
-	if none.NobodyAccepted() {
-		t.Error("without lists nobody is accepted")
-	}
-}
-
 // What TLS is told names the certificates, so that the refusal can be recorded.
-func TestVerifyClient(t *testing.T) {
+func TestVerifyConnection(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	state := tls.ConnectionState{PeerCertificates: s.chain[:3], VerifiedChains: [][]*x509.Certificate{s.chain}}
-	must(t, s.mustOpen(t, "root", "above", "below").VerifyClient(state))
+	must(t, s.mustOpen(t, "root", "above", "below").VerifyConnection(state))
 	s.below(t, testpki.List{Revoked: []*x509.Certificate{s.client.Leaf}})
-	leaf, why := trust.Reason(s.mustOpen(t, "root", "above", "below").VerifyClient(state), now)
+	leaf, why := trust.Reason(s.mustOpen(t, "root", "above", "below").VerifyConnection(state), now)
 	if leaf != s.client.Leaf || why != trust.Revoked {
 		t.Errorf("refused %v: %q", leaf, why)
 	}

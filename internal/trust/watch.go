@@ -56,23 +56,6 @@ func (l *Lists) State() State {
 	return worst
 }
 
-// NobodyAccepted reports whether there are lists, and every one of them is so far out
-// of date that no certificate below its authority is accepted.
-func (l *Lists) NobodyAccepted() bool {
-	if l == nil {
-		return false
-	}
-	now := l.options.Now()
-	for _, lists := range *l.current.Load() {
-		for _, one := range lists {
-			if l.judge(one.signed.NextUpdate, now) != Refusing {
-				return false
-			}
-		}
-	}
-	return true
-}
-
 // finding is the state of the list of one authority.
 type finding struct {
 	authority string

@@ -198,11 +198,11 @@ func TestListsOutOfDate(t *testing.T) {
 	}{
 		"current":                 {due: time.Now().Add(day), served: true, status: 200, state: "current"},
 		"within the grace period": {due: time.Now().Add(-23 * time.Hour), served: true, event: "revocation.outdated", status: 200, state: "out of date"},
-		"after the grace period":  {due: time.Now().Add(-25 * time.Hour), event: "revocation.refusing", status: 503, state: "refusing"},
+		"after the grace period":  {due: time.Now().Add(-25 * time.Hour), event: "revocation.refusing", status: 200, state: "refusing"},
 		"with a longer one":       {due: time.Now().Add(-25 * time.Hour), grace: "revocation_grace = \"72h\"\n", served: true, event: "revocation.outdated", status: 200, state: "out of date"},
-		"without one":             {due: time.Now().Add(-time.Minute), grace: "revocation_grace = \"0s\"\n", event: "revocation.refusing", status: 503, state: "refusing"},
+		"without one":             {due: time.Now().Add(-time.Minute), grace: "revocation_grace = \"0s\"\n", event: "revocation.refusing", status: 200, state: "refusing"},
 		"missing":                 {missing: true, served: true, event: "revocation.outdated", status: 200, state: "out of date"},
-		"missing, without one":    {missing: true, grace: "revocation_grace = \"0s\"\n", event: "revocation.refusing", status: 503, state: "refusing"},
+		"missing, without one":    {missing: true, grace: "revocation_grace = \"0s\"\n", event: "revocation.refusing", status: 200, state: "refusing"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
