@@ -116,9 +116,9 @@ func (s *Server) survive(network net.Conn) {
 	if recover() == nil {
 		return
 	}
-	network.Close()
 	// The stack names code, not data; the cause may quote data and is left out.
 	s.config.Logger.Error("a TLS handshake made the provider fail", "event", "panic", "stack", string(debug.Stack()))
+	network.Close()
 }
 
 // refuseHandshake logs why a handshake failed, and records it if it was for its
