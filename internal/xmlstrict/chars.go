@@ -141,3 +141,7 @@ func allSpace(s string) bool {
 	}
 	return true
 }
+
+// span is where something stands in a text. It has no pointer, unlike a string, so
+// that noting one costs the garbage collector nothing.
+type span struct{ start, end int }

@@ -25,8 +25,8 @@ type parser struct {
 // openElement is an element whose end tag has not been read.
 type openElement struct {
 	node     int
-	name     string // as written
-	bindings int    // how many namespace bindings were in scope before it
+	name     span // as written
+	bindings int  // how many namespace bindings were in scope before it
 }
 
 func (p *parser) refuse(offset int, reason string) *Error {
@@ -167,10 +167,11 @@ func (p *parser) endTag() *Error {
 	p.flush()
 	top := p.open[len(p.open)-1]
 	p.pos += len("</")
-	if !p.at(top.name) {
+	name := p.doc[top.name.start:top.name.end]
+	if !p.at(name) {
 		return p.refuse(start, reasonEndTag)
 	}
-	p.pos += len(top.name)
+	p.pos += len(name)
 	p.skipSpace()
 	if p.pos >= len(p.doc) || p.doc[p.pos] != '>' {
 		return p.refuse(start, reasonEndTag)

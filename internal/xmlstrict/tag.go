@@ -17,7 +17,8 @@ func (p *parser) startTag() *Error {
 		return p.tooLarge(start, "elements are nested deeper than allowed")
 	}
 	p.pos++
-	name, prefix, local, err := p.qualifiedName()
+	nameStart := p.pos
+	_, prefix, local, err := p.qualifiedName()
 	if err != nil {
 		return err
 	}
@@ -50,7 +51,7 @@ func (p *parser) startTag() *Error {
 		p.bindings = p.bindings[:outer]
 		return nil
 	}
-	p.open = append(p.open, openElement{node: index, name: name, bindings: outer})
+	p.open = append(p.open, openElement{node: index, name: span{nameStart, nameEnd}, bindings: outer})
 	return nil
 }
 

@@ -11,19 +11,21 @@ import (
 // it with attributes named xmlns and xmlns:prefix.
 type Writer struct {
 	buffer     []byte
-	open       []string
-	attributes []string // names on the start tag being written
-	inTag      bool     // the last start tag is not closed
-	rooted     bool     // the root has been started
+	open       []span // names of the open elements
+	attributes []span // names on the start tag being written
+	inTag      bool   // the last start tag is not closed
+	rooted     bool   // the root has been started
 	err        error
 }
+
+func (w *Writer) at(s span) []byte { return w.buffer[s.start:s.end] }
 
 // NewWriter returns a writer with room for capacity bytes.
 func NewWriter(capacity int) *Writer {
 	return &Writer{
 		buffer:     make([]byte, 0, capacity),
-		open:       make([]string, 0, 24),
-		attributes: make([]string, 0, 8),
+		open:       make([]span, 0, 24),
+		attributes: make([]span, 0, 8),
 	}
 }
 
@@ -60,8 +62,7 @@ func (w *Writer) Start(name string, attrs ...string) {
 	w.rooted = true
 	w.closeTag()
 	w.buffer = append(w.buffer, '<')
-	w.name(name)
-	w.open = append(w.open, name)
+	w.open = append(w.open, w.name(name))
 	w.inTag = true
 	w.attributes = w.attributes[:0]
 	if len(attrs)%2 != 0 {
@@ -80,13 +81,12 @@ func (w *Writer) Attr(name, value string) {
 		return
 	}
 	for _, other := range w.attributes {
-		if other == name {
+		if string(w.at(other)) == name {
 			w.fail(errAttribute)
 		}
 	}
-	w.attributes = append(w.attributes, name)
 	w.buffer = append(w.buffer, ' ')
-	w.name(name)
+	w.attributes = append(w.attributes, w.name(name))
 	w.buffer = append(w.buffer, '=', '"')
 	w.escape(value, true)
 	w.buffer = append(w.buffer, '"')
@@ -119,7 +119,7 @@ func (w *Writer) End() {
 		return
 	}
 	w.buffer = append(w.buffer, '<', '/')
-	w.buffer = append(w.buffer, name...)
+	w.buffer = append(w.buffer, w.at(name)...)
 	w.buffer = append(w.buffer, '>')
 }
 
@@ -158,7 +158,7 @@ func (w *Writer) closeTag() {
 }
 
 // name appends a qualified name.
-func (w *Writer) name(name string) {
+func (w *Writer) name(name string) span {
 	end := ncName(name, 0)
 	ok := end > 0
 	if ok && end < len(name) && name[end] == ':' {
@@ -168,9 +168,11 @@ func (w *Writer) name(name string) {
 	}
 	if !ok || end < len(name) {
 		w.fail(errName)
-		return
+		name = ""
 	}
+	start := len(w.buffer)
 	w.buffer = append(w.buffer, name...)
+	return span{start, len(w.buffer)}
 }
 
 // escape appends s so that every parser reads it back as it is: also line ends
