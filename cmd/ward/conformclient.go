@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/wardsmsp/ward/internal/config"
-	"github.com/wardsmsp/ward/internal/conform"
 	"github.com/wardsmsp/ward/internal/conform/clients"
 	"github.com/wardsmsp/ward/internal/itk"
 	"github.com/wardsmsp/ward/internal/provider"
@@ -151,13 +150,4 @@ func confirmationsSince(began time.Time, path string) (clients.Confirmations, er
 		return clients.Confirmations{}, wrong(path, errors.New("the file is older than this run, and confirms nothing in it"))
 	}
 	return confirmed, nil
-}
-
-// reportCode is 0 if something was shown and nothing failed.
-func reportCode(report conform.Report) int {
-	passed, failed, _ := report.Counts()
-	if failed > 0 || passed == 0 {
-		return exitFailed
-	}
-	return exitDone
 }

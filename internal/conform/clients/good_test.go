@@ -79,9 +79,9 @@ func text(t *testing.T, report conform.Report) string {
 func TestNothingAskedShowsNothing(t *testing.T) {
 	r := newRig(t, nil)
 	report := r.report(t, clients.Confirmations{Tester: "Sam Specimen", Seen: clients.Screens()})
-	passed, failed, notRun := report.Counts()
-	if passed != 0 || failed != 0 || notRun != len(report.Results) || notRun < 90 {
-		t.Errorf("%d passed, %d failed, %d not run of %d", passed, failed, notRun, len(report.Results))
+	counts := report.Counts()
+	if counts != (conform.Counts{NotRun: len(report.Results)}) || counts.NotRun < 90 {
+		t.Errorf("%+v of %d", counts, len(report.Results))
 	}
 }
 
