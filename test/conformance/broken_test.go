@@ -2,6 +2,7 @@ package conformance_test
 
 import (
 	"compress/gzip"
+	"html"
 	"regexp"
 	"strings"
 	"testing"
@@ -147,6 +148,10 @@ func credulous() []broken {
 		{"takes an identity of any organisation", takes(`identity:ods:[A-Z0-9]+:`, `identity:ods:RXX:`), "COR-DEH-04.5", []string{"N18-other-organisation", "N18-organisation-longer", "N18-second-other-organisation"}},
 		{"ignores who is to be answered", takes(`<wsa:ReplyTo>.*</wsa:ReplyTo>`, ""), "N22-", []string{"N22-*"}},
 		{"joins what a comment interrupts", takes(`<!-- -->`, ""), "N23-comment", []string{"N23-comment", "every-relates-to"}},
+		{"joins what a reference or a comment interrupts", breakage{request: func(x *passage) {
+			x.request = strings.Replace(x.request, "<!-- -->", "", 1)
+			x.request = regexp.MustCompile(`>&#\d+;`).ReplaceAllStringFunc(x.request, html.UnescapeString)
+		}}, "N23-", []string{"N23-comment", "N23-reference", "every-relates-to"}},
 		{"repairs NHS numbers", breakage{request: func(x *passage) {
 			x.request = regexp.MustCompile(`<value extension="[^"]*"`).ReplaceAllStringFunc(x.request,
 				strings.NewReplacer("<value extension=", "<value extension=", " ", "", "-", "", "\n", "").Replace)

@@ -191,6 +191,23 @@ func unless(status int) func(bool, string) int {
 	}
 }
 
+// Before the message is looked at any error of HTTP refuses it, but for one that is about
+// load: that would be taken at another time.
+func TestAnyErrorOfHTTPTurnsAway(t *testing.T) {
+	for status, want := range map[int]conform.Status{
+		400: conform.Passed, 404: conform.Passed, 405: conform.Passed, 500: conform.Passed, 501: conform.Passed,
+		200: conform.Failed, 202: conform.Failed, 302: conform.Failed, 429: conform.Failed, 503: conform.Failed,
+	} {
+		report, err := try(t, serve(t, tls.RequireAndVerifyClientCert, always(status)), "H-get")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := report.Results[0]; got.Status != want {
+			t.Errorf("HTTP %d: %s, want %s", status, got.Status, want)
+		}
+	}
+}
+
 // What this side does not like is no refusal: neither a certificate that it does not
 // know nor bytes that are no HTTP.
 func TestAFailureOfOurOwnIsNoRefusal(t *testing.T) {
