@@ -148,12 +148,13 @@ func TestConformClientReportsInSpiteOfAnOpenConnection(t *testing.T) {
 	}()
 	waitForListener(t, s.Address)
 	ward(t, "ask", "-config", s.ClientConfig(), conformPlan).expect(t, exitDone)
+	time.Sleep(1500 * time.Millisecond) // longer than the window
 	open, err := net.Dial("tcp", s.Address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer open.Close()
-	time.Sleep(1500 * time.Millisecond) // longer than the window
+	time.Sleep(100 * time.Millisecond) // so that it is taken
 	stop()
 	e := <-ran
 	e.expect(t, exitDone, "passed   plan-current", "Self-assessed")

@@ -84,7 +84,7 @@ func (r Report) verdict() string {
 	c := r.Counts()
 	differ := ""
 	if c.Differs > 0 {
-		differ = fmt.Sprintf(", %d differ from a choice of Ward's own", c.Differs)
+		differ = fmt.Sprintf(", %d other than Ward chose", c.Differs)
 	}
 	switch {
 	case len(r.Results) == 0:

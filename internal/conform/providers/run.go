@@ -218,7 +218,7 @@ func failure(err error) string {
 	case isRefusal(err):
 		return "no HTTP answer: the connection was refused or ended"
 	default:
-		return "no HTTP answer that could be read"
+		return "the exchange failed on this side, or what came back is no HTTP"
 	}
 }
 
