@@ -11,7 +11,7 @@ import (
 
 // FuzzRead: whatever a provider sends under whatever status, a result is "no record"
 // only if the provider says so in an answer, data comes with "found" alone, and all
-// else has a cause that quotes nothing (WRD-SUP-06, WRD-SEC-07).
+// else has a cause that quotes nothing (H-01, WRD-SEC-07).
 func FuzzRead(f *testing.F) {
 	number, err := cpis.ParseNHSNumber("9990000018")
 	if err != nil {

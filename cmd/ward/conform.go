@@ -47,21 +47,19 @@ func conformProvider(ctx context.Context, args []string, out, log io.Writer) (in
 	}
 	fmt.Fprintf(log, "Conversations: %d. Questions that a sound provider puts to the Spine behind it: %d.\n", conversations, asks)
 	progress := conform.NewProgress(log, len(cases), isTerminal(log))
-	report := suite.Run(ctx, *only, progress.Done)
+	report, err := suite.Run(ctx, *only, progress.Done)
 	progress.Finish()
+	if err != nil {
+		return exitFailed, err
+	}
 	err = errors.Join(report.Text(out, width()), files.write(report))
 	if err != nil {
 		return exitFailed, err
 	}
-	passed, failed, _ := report.Counts()
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		return exitFailed, errors.New("the run was stopped")
-	case failed > 0 || passed == 0:
-		return exitFailed, nil
-	default:
-		return exitDone, nil
 	}
+	return reportCode(report), nil
 }
 
 func suiteOf(path string) (*providers.Suite, error) {
@@ -80,9 +78,9 @@ func suiteOf(path string) (*providers.Suite, error) {
 // listCases prints one case on each line.
 func listCases(cases []providers.Case, out io.Writer) error {
 	table := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(table, "CASE\tASKS\tREQUIREMENTS\tTITLE")
+	fmt.Fprintln(table, "CASE\tASKS\tLEVEL\tREQUIREMENTS\tTITLE")
 	for _, c := range cases {
-		fmt.Fprintf(table, "%s\t%d\t%s\t%s\n", c.ID, c.Asks, strings.Join(c.Requirements, " "), c.Title)
+		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\n", c.ID, c.Asks, c.Level(), strings.Join(c.Requirements, " "), c.Title)
 	}
 	return table.Flush()
 }

@@ -11,13 +11,15 @@ import (
 	"time"
 
 	"github.com/wardsmsp/ward/internal/config"
-	"github.com/wardsmsp/ward/internal/conform"
 	"github.com/wardsmsp/ward/internal/conform/clients"
 	"github.com/wardsmsp/ward/internal/itk"
 	"github.com/wardsmsp/ward/internal/provider"
 	"github.com/wardsmsp/ward/internal/server"
 	"github.com/wardsmsp/ward/internal/telemetry"
 )
+
+// drainTime is longer than any time-out of a request that has begun.
+const drainTime = 20 * time.Second
 
 // conformClient plays the provider for a client under test until everything was asked
 // or ctx ends, and reports. With confirmations it waits for ctx, so that a person can
@@ -40,40 +42,35 @@ func conformClient(ctx context.Context, args []string, out, log io.Writer) (int,
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return exitFailed, err
 	}
+	began := time.Now()
 	run, err := clients.New(conformClientConfig(settings, telemetry.NewLogger(log, slog.LevelInfo, "text")))
 	if err != nil {
 		return exitFailed, err
 	}
-	failure := playUntilOver(ctx, run, settings.Listen.Address, *confirm != "", out)
-	if failure != nil {
-		return exitFailed, failure
+	listener, err := net.Listen("tcp", settings.Listen.Address)
+	if err != nil {
+		return exitFailed, fmt.Errorf("the address listen.address cannot be listened on: %w", err)
 	}
-	confirmed, unread := confirmations(*confirm)
+	failed := playUntilOver(ctx, run, listener, *confirm != "", out)
+	// Whatever failed, what was seen is reported: a tester's work is not thrown away.
+	confirmed, unread := confirmationsSince(began, *confirm)
 	report := run.Report(confirmed)
-	err = errors.Join(unread, report.Text(out, width()), files.write(report))
+	err = errors.Join(failed, unread, report.Text(out, width()), files.write(report))
 	return reportCode(report), err
 }
 
 // playUntilOver lets the run take messages until it is over.
-func playUntilOver(ctx context.Context, run *clients.Run, address string, untilStopped bool, out io.Writer) error {
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		return fmt.Errorf("the address listen.address cannot be listened on: %w", err)
-	}
+func playUntilOver(ctx context.Context, run *clients.Run, listener net.Listener, untilStopped bool, out io.Writer) error {
 	fmt.Fprintf(out, "Playing the provider at https://%s%s. There is no Spine: nobody is notified.\n", listener.Addr(), server.Path)
 	fmt.Fprint(out, "Let the client ask about each number once, wait for each answer, and look at each screen.\n\n")
-	err = run.Checklist(out)
-	if err != nil {
-		listener.Close()
-		return err
-	}
+	unlisted := run.Checklist(out)
 	fmt.Fprint(out, "\nStop with an interrupt for the report.\n\n")
 	served := make(chan error, 1)
 	go func() { served <- run.Serve(listener) }()
 	failed := waitUntilOver(ctx, run, served, untilStopped, out)
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
-	return errors.Join(failed, run.Stop(drain), <-served)
+	return errors.Join(unlisted, failed, run.Stop(drain), <-served)
 }
 
 // waitUntilOver waits for the end of ctx, for the end of serving, or until everything
@@ -137,11 +134,20 @@ func confirmations(path string) (clients.Confirmations, error) {
 	return clients.Confirmations(file), nil
 }
 
-// reportCode is 0 if something was shown and nothing failed.
-func reportCode(report conform.Report) int {
-	passed, failed, _ := report.Counts()
-	if failed > 0 || passed == 0 {
-		return exitFailed
+// confirmationsSince are those of a file that was written in this run: what an earlier
+// one showed says nothing of this one.
+func confirmationsSince(began time.Time, path string) (clients.Confirmations, error) {
+	confirmed, err := confirmations(path)
+	if err != nil || path == "" {
+		return confirmed, err
 	}
-	return exitDone
+	info, err := os.Stat(path)
+	if err != nil {
+		return clients.Confirmations{}, err
+	}
+	// Some file systems keep whole seconds alone.
+	if info.ModTime().Before(began.Truncate(time.Second)) {
+		return clients.Confirmations{}, wrong(path, errors.New("the file is older than this run, and confirms nothing in it"))
+	}
+	return confirmed, nil
 }

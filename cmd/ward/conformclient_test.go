@@ -44,7 +44,7 @@ asid = %q
 `, stage.ProviderODS, s.URL, s.Address, stage.ClientODS, stage.Username, stage.ClientODS, stage.ClientASID))
 }
 
-// WRD-SUP-04, WRD-SAF-02: a client is tested without a Spine, and the report says what
+// WRD-SUP-05, WRD-SAF-02: a client is tested without a Spine, and the report says what
 // was seen, what a person confirmed, and what stays open.
 func TestConformClient(t *testing.T) {
 	s := set(t, stage.Options{})
@@ -132,6 +132,48 @@ func TestConformClientRefusesWhatIsWrong(t *testing.T) {
 	}
 	defer busy.Close()
 	ward(t, "conform", "client", "-config", config).expect(t, exitFailed, "listen.address cannot be listened on")
+}
+
+// A connection that stays open and says nothing takes the report away from nobody.
+func TestConformClientReportsInSpiteOfAnOpenConnection(t *testing.T) {
+	s := set(t, stage.Options{})
+	args := []string{"conform", "client", "-config", conformConfig(t, s)}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	ran := make(chan ended, 1)
+	go func() {
+		var out, log bytes.Buffer
+		code := run(ctx, args, &out, &log)
+		ran <- ended{code, out.String(), log.String()}
+	}()
+	waitForListener(t, s.Address)
+	ward(t, "ask", "-config", s.ClientConfig(), conformPlan).expect(t, exitDone)
+	time.Sleep(1500 * time.Millisecond) // longer than the window
+	open, err := net.Dial("tcp", s.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
+	time.Sleep(100 * time.Millisecond) // so that it is taken
+	stop()
+	e := <-ran
+	e.expect(t, exitDone, "passed   plan-current", "Self-assessed")
+}
+
+// WRD-SUP-05: what a person confirmed of an earlier run says nothing of this one.
+func TestConformClientRefusesOldConfirmations(t *testing.T) {
+	s := set(t, stage.Options{})
+	confirm := write(t, s.Dir, "confirm.toml", "tester = \"Sam Specimen, test manager\"\nseen = [\"screen-busy\"]\n")
+	before := time.Now().Add(-time.Hour)
+	err := os.Chtimes(confirm, before, before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	var out, log bytes.Buffer
+	code := run(ctx, []string{"conform", "client", "-config", conformConfig(t, s), "-confirm", confirm}, &out, &log)
+	ended{code, out.String(), log.String()}.expect(t, exitFailed, "older than this run", "Self-assessed")
 }
 
 // A report that cannot be written is told, and does not take the others with it.

@@ -18,6 +18,14 @@ func (f *reportFiles) flags(set *flag.FlagSet) {
 	set.StringVar(&f.html, "html", "", "write the report as a page into `FILE`")
 }
 
+// reportCode is the exit code of a run.
+func reportCode(report conform.Report) int {
+	if report.Succeeded() {
+		return exitDone
+	}
+	return exitFailed
+}
+
 // write writes every file that was asked for. What cannot be written stops nothing
 // else: a run is not to be repeated for it.
 func (f *reportFiles) write(report conform.Report) error {

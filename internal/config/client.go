@@ -42,6 +42,7 @@ type Conform struct {
 	ASID          string         `toml:"asid"`           // the client's, if the file describes a person
 	UserID        string         `toml:"user_id"`        // of a user, if the file describes a system
 	RoleProfile   string         `toml:"role_profile"`   // of the same user
+	AccessMethod  string         `toml:"access_method"`  // as which this client is registered: attended, unattended, smartcard; attended
 	Pause         time.Duration  `toml:"pause"`          // between conversations; 100ms
 }
 
@@ -49,7 +50,7 @@ type Conform struct {
 // a question about them.
 type ConformChild struct {
 	NHSNumber string `toml:"nhs_number"` // of the 999 range, or of the official test harness
-	Code      string `toml:"code"`       // SMSP-0000, CPIS-0001 ...
+	Code      string `toml:"code"`       // SMSP-0000, CPIS-0001 ...: one that a valid question can bring
 }
 
 // AuthorSystem asks as a system with a responsible person.
@@ -163,6 +164,16 @@ func (s *ClientSettings) conform(c *checker) {
 	if t.Environment != "test" || s.Live {
 		c.problems.add("conform.environment", `must be "test", and live must be false: a provider is tried in a test environment alone`)
 	}
+	if t.AccessMethod == "" {
+		t.AccessMethod = "attended"
+	}
+	c.oneOf("conform.access_method", t.AccessMethod, "attended", "unattended", "smartcard")
+	if t.AccessMethod == "unattended" && (s.Person != nil || t.UserID != "") {
+		c.problems.add("conform.access_method", "is that of a client without users: neither person nor conform.user_id may be given")
+	}
+	if t.AccessMethod == "smartcard" && (s.System != nil || t.ASID != "") {
+		c.problems.add("conform.access_method", "is that of users with smartcards: neither system nor conform.asid may be given")
+	}
 	if t.ASID != "" && !isASID(t.ASID) {
 		c.problems.add("conform.asid", "must be twelve digits")
 	}
@@ -179,8 +190,8 @@ func (s *ClientSettings) conform(c *checker) {
 			c.problems.add("conform.children", "entry %d: nhs_number must be of the 999 range, or one of the official test harness; no other is ever sent", i+1)
 		}
 		code := cpis.Code(child.Code)
-		if code.Display() == "" || code == cpis.CodeLocalStore {
-			c.problems.add("conform.children", "entry %d: code must be one that a provider sends, such as SMSP-0000 or CPIS-0001", i+1)
+		if code.Display() == "" || code == cpis.CodeLocalStore || code == cpis.CodeInputInvalid {
+			c.problems.add("conform.children", "entry %d: code must be one that a valid question can bring, such as SMSP-0000 or CPIS-0001", i+1)
 		}
 		_, taken := s.Children[code]
 		if taken {

@@ -79,7 +79,7 @@ nhs_number = "9990000042"
 code = "SMSP-0000"
 [[conform.children]]
 nhs_number = "1111111111"
-code = "SMSP-0001"
+code = "SMSP-0002"
 `
 
 // conforming adds the table, changed, to a file that is in order.
@@ -100,11 +100,16 @@ func TestEveryConformRule(t *testing.T) {
 		{"a number that may be somebody's", conforming(change("9990000042", "9980000018")), "conform.children", "entry 1: nhs_number"},
 		{"a number of nine digits", conforming(change("1111111111", "111111111")), "conform.children", "entry 2: nhs_number"},
 		{"a repeated digit that the harness does not have", conforming(change("1111111111", "0000000000")), "conform.children", "entry 2: nhs_number"},
-		{"a code that does not exist", conforming(change("SMSP-0001", "SMSP-0009")), "conform.children", "entry 2: code"},
-		{"a code that is never sent", conforming(change("SMSP-0001", "SMSP-0003")), "conform.children", "entry 2: code"},
-		{"two children with one code", conforming(change("SMSP-0001", "SMSP-0000")), "conform.children", "same code"},
+		{"a code that does not exist", conforming(change("SMSP-0002", "SMSP-0009")), "conform.children", "entry 2: code"},
+		{"a code that is never sent", conforming(change("SMSP-0002", "SMSP-0003")), "conform.children", "entry 2: code"},
+		{"a code that no valid question can bring", conforming(change("SMSP-0002", "SMSP-0001")), "conform.children", "entry 2: code"},
+		{"two children with one code", conforming(change("SMSP-0002", "SMSP-0000")), "conform.children", "same code"},
 		{"an ASID that is none", conforming(in("conform", `asid = "1"`)), "conform.asid", "twelve digits"},
 		{"a user without a role profile", conforming(in("conform", `user_id = "555000000001"`)), "conform.user_id", "together"},
+		{"an unknown access method", conforming(in("conform", `access_method = "by telephone"`)), "conform.access_method", "attended, unattended, smartcard"},
+		{"users of a client without users", conforming(in("conform", "access_method = \"unattended\"\nuser_id = \"5\"\nrole_profile = \"5\"")), "conform.access_method", "without users"},
+		{"a person of a client without users", all(asPerson(), conforming(in("conform", `access_method = "unattended"`))), "conform.access_method", "without users"},
+		{"a system of a client with smartcards", conforming(in("conform", `access_method = "smartcard"`)), "conform.access_method", "smartcards"},
 		{"an unknown key", conforming(in("conform", `numbers = 1`)), "conform.numbers", "not a known setting"},
 	} {
 		t.Run(r.name, func(t *testing.T) { r.test(t, dir, clientFile, loadClient) })

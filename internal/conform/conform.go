@@ -3,7 +3,8 @@
 //
 // What is tried stands in the packages beside it: providers tries an SMSP endpoint,
 // clients plays the provider for a client under test. A report is a self-assessment
-// and says so; it never holds personal data.
+// and says so. It holds nothing of a message; but what a tester confirmed stands in it
+// with the tester's name, role and own words.
 package conform
 
 import "time"
@@ -16,15 +17,20 @@ const (
 	NotRun Status = iota
 	Passed
 	Failed
+	// Differs is how a case ends that is Ward's own choice, where what was tested chose
+	// otherwise. It is no failure.
+	Differs
 )
 
-// String returns "not run", "passed" or "failed".
+// String returns "not run", "passed", "failed" or "differs".
 func (s Status) String() string {
 	switch s {
 	case Passed:
 		return "passed"
 	case Failed:
 		return "failed"
+	case Differs:
+		return "differs"
 	default:
 		return "not run"
 	}
@@ -36,6 +42,7 @@ type Result struct {
 	Group        string   // heading under which the case stands
 	Title        string   // what is done, in a sentence
 	Requirements []string // ids that the case shows, such as "WRD-VAL-10"
+	Own          bool     // it follows a choice of Ward's own, no published or observed rule
 	Status       Status
 	Want         string // what had to happen
 	Got          string // what happened; why it was not run
@@ -52,17 +59,41 @@ type Report struct {
 	Results  []Result // in the order in which they ran
 }
 
-// Counts says how many results have each status.
-func (r Report) Counts() (passed, failed, notRun int) {
-	for _, result := range r.Results {
-		switch result.Status {
-		case Passed:
-			passed++
-		case Failed:
-			failed++
-		default:
-			notRun++
-		}
+// Counts are how many results have each status.
+type Counts struct{ Passed, Failed, Differs, NotRun int }
+
+func (c *Counts) add(s Status) {
+	switch s {
+	case Passed:
+		c.Passed++
+	case Failed:
+		c.Failed++
+	case Differs:
+		c.Differs++
+	default:
+		c.NotRun++
 	}
-	return passed, failed, notRun
+}
+
+// Counts says how many results have each status.
+func (r Report) Counts() Counts {
+	var c Counts
+	for _, result := range r.Results {
+		c.add(result.Status)
+	}
+	return c
+}
+
+// Succeeded reports whether something was shown and nothing failed.
+func (r Report) Succeeded() bool {
+	c := r.Counts()
+	return c.Passed > 0 && c.Failed == 0
+}
+
+// Level is "required", or "own" for what follows a choice of Ward's own.
+func (r Result) Level() string {
+	if r.Own {
+		return "own"
+	}
+	return "required"
 }

@@ -24,7 +24,7 @@ func (r Report) HTML(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	passed, failed, notRun := r.Counts()
+	c := r.Counts()
 	hash := sha256.Sum256([]byte(pageCSS))
 	return page.Execute(w, struct {
 		view
@@ -37,7 +37,7 @@ func (r Report) HTML(w io.Writer) error {
 		Style:  template.CSS(pageCSS),
 		Policy: "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(hash[:]) + "'; base-uri 'none'; form-action 'none'",
 		Note:   selfAssessed,
-		Counts: []count{{Failed, failed}, {NotRun, notRun}, {Passed, passed}},
+		Counts: []count{{Failed, c.Failed}, {Differs, c.Differs}, {NotRun, c.NotRun}, {Passed, c.Passed}},
 	})
 }
 
@@ -62,6 +62,8 @@ func sentence(s Status) string {
 		return "Passed"
 	case Failed:
 		return "Failed"
+	case Differs:
+		return "Differs"
 	default:
 		return "Not run"
 	}

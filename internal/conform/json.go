@@ -17,6 +17,7 @@ type document struct {
 	Finished     time.Time      `json:"finished"`
 	Passed       int            `json:"passed"`
 	Failed       int            `json:"failed"`
+	Differ       int            `json:"differ"`
 	NotRun       int            `json:"not_run"`
 	Results      []caseDocument `json:"results"` // in the order in which they ran
 }
@@ -26,7 +27,8 @@ type caseDocument struct {
 	Group        string   `json:"group"`
 	Title        string   `json:"title"`
 	Requirements []string `json:"requirements"`
-	Status       string   `json:"status"` // passed, failed or not run
+	Level        string   `json:"level"`  // required, or own: a choice of Ward's own
+	Status       string   `json:"status"` // passed, failed, differs or not run
 	Want         string   `json:"want"`   // what had to happen
 	Got          string   `json:"got"`    // what happened; why it was not run
 	Milliseconds float64  `json:"milliseconds"`
@@ -41,12 +43,13 @@ func (r Report) JSON(w io.Writer) error {
 		Started: r.Started.UTC(), Finished: r.Finished.UTC(),
 		Results: make([]caseDocument, 0, len(r.Results)),
 	}
-	d.Passed, d.Failed, d.NotRun = r.Counts()
+	c := r.Counts()
+	d.Passed, d.Failed, d.Differ, d.NotRun = c.Passed, c.Failed, c.Differs, c.NotRun
 	for _, result := range r.Results {
 		d.Results = append(d.Results, caseDocument{
 			ID: result.ID, Group: result.Group, Title: result.Title,
 			Requirements: append([]string{}, result.Requirements...), // never null
-			Status:       result.Status.String(), Want: result.Want, Got: result.Got,
+			Level:        result.Level(), Status: result.Status.String(), Want: result.Want, Got: result.Got,
 			Milliseconds: float64(result.Elapsed.Microseconds()) / 1000,
 		})
 	}

@@ -49,12 +49,12 @@ type (
 )
 
 // JUnit writes the report in the XML form that continuous integration servers read:
-// a testsuite for each group, a testcase for each case, skipped if it was not run.
+// a testsuite for each group, a testcase for each case, skipped if it was not run or
+// differs from what is Ward's own choice.
 // It returns the error of w.
 func (r Report) JUnit(w io.Writer) error {
-	_, failed, _ := r.Counts()
 	all := junitSuites{
-		Name: r.title(), Tests: len(r.Results), Failures: failed, Time: seconds(r.Finished.Sub(r.Started)),
+		Name: r.title(), Tests: len(r.Results), Failures: r.Counts().Failed, Time: seconds(r.Finished.Sub(r.Started)),
 	}
 	for _, group := range r.groups() {
 		all.Suites = append(all.Suites, r.junitSuite(group))
@@ -96,13 +96,15 @@ func (r Report) junitSuite(g group) junitSuite {
 
 func (r Report) junitCase(result Result) junitCase {
 	c := junitCase{
-		Name: result.ID + ": " + result.Title, Class: "ward." + r.Suite + "." + result.Group, Time: seconds(result.Elapsed),
-		Output: "Requirements: " + strings.Join(result.Requirements, ", ") + "\nHad to happen: " + result.Want + "\nHappened: " + result.Got,
+		Name: result.ID + ": " + titled(result), Class: "ward." + r.Suite + "." + result.Group, Time: seconds(result.Elapsed),
+		Output: "Level: " + result.Level() + "\nRequirements: " + strings.Join(result.Requirements, ", ") + "\nHad to happen: " + result.Want + "\nHappened: " + result.Got,
 	}
 	switch result.Status {
 	case Passed:
 	case Failed:
 		c.Failure = &junitMessage{Message: result.Got, Text: "Had to happen: " + result.Want + "\nHappened: " + result.Got}
+	case Differs:
+		c.Skipped = &junitMessage{Message: "differs from a choice of Ward's own: " + result.Got}
 	default:
 		c.Skipped = &junitMessage{Message: result.Got}
 	}

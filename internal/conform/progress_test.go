@@ -12,13 +12,13 @@ import (
 
 func TestProgressOnATerminalIsOneLine(t *testing.T) {
 	var screen bytes.Buffer
-	p := conform.NewProgress(&screen, 5, true)
+	p := conform.NewProgress(&screen, 6, true)
 	for _, result := range sample().Results {
 		p.Done(result)
 	}
 	drawn := strings.Split(screen.String(), "\r")
 	last := strings.TrimSuffix(drawn[len(drawn)-1], "\x1b[K")
-	if want := "[########################] 5/5, 1 failed  T1-no-certificate"; last != want {
+	if want := "[########################] 6/6, 1 failed  N32-same-message"; last != want {
 		t.Errorf("the last line is %q, want %q", last, want)
 	}
 	p.Finish()
@@ -29,7 +29,7 @@ func TestProgressOnATerminalIsOneLine(t *testing.T) {
 
 func TestProgressElsewhereTellsEachFailure(t *testing.T) {
 	var out bytes.Buffer
-	p := conform.NewProgress(&out, 5, false)
+	p := conform.NewProgress(&out, 6, false)
 	for _, result := range sample().Results {
 		p.Done(result)
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +40,8 @@ func sample() conform.Report {
 				Want: "HTTP 503 with Retry-After", Got: "the configuration does not name an agreed rate"},
 			{ID: "T1-no-certificate", Group: "Identity", Title: "A connection comes without a certificate.", Requirements: []string{"WRD-IAM-01"},
 				Status: conform.Passed, Want: "the handshake fails", Got: "the handshake failed", Elapsed: 9 * time.Millisecond},
+			{ID: "N32-same-message", Group: "Faults", Title: "A message is sent twice.", Requirements: []string{"WRD-VAL-16"}, Own: true,
+				Status: conform.Differs, Want: "HTTP 500, SOAP fault Client with ErrorCode 1000", Got: "HTTP 200, SMSP-0000", Elapsed: 44 * time.Millisecond},
 		},
 	}
 }
@@ -77,13 +80,15 @@ func forms(r conform.Report) map[string]func(io.Writer) error {
 	return map[string]func(io.Writer) error{"txt": text(r, 80), "json": r.JSON, "xml": r.JUnit, "html": r.HTML}
 }
 
-// WRD-SUP-04: a report changes its form only on purpose.
+// A report changes its form only on purpose.
 func TestEveryFormReadsAsRecorded(t *testing.T) {
 	empty := sample()
 	empty.Suite, empty.Results = "client", nil
 	passed := sample()
 	passed.Results = []conform.Result{sample().Results[0], sample().Results[4]}
-	for name, report := range map[string]conform.Report{"report": sample(), "empty": empty, "passed": passed} {
+	differs := passed
+	differs.Results = append(slices.Clip(passed.Results), sample().Results[5])
+	for name, report := range map[string]conform.Report{"report": sample(), "empty": empty, "passed": passed, "differs": differs} {
 		for ending, form := range forms(report) {
 			t.Run(name+"."+ending, func(t *testing.T) {
 				got := render(t, form)
@@ -107,7 +112,7 @@ func TestEveryFormReadsAsRecorded(t *testing.T) {
 	}
 }
 
-// WRD-SUP-04: no form of any report can be taken for an approval.
+// No form of any report can be taken for an approval.
 func TestEveryFormSaysThatItIsSelfAssessed(t *testing.T) {
 	for ending, form := range forms(sample()) {
 		got := strings.Join(strings.Fields(render(t, form)), " ")
@@ -142,6 +147,25 @@ func TestTextKeepsToTheWidth(t *testing.T) {
 	}
 }
 
+// What is Ward's own choice fails no run, and shows nothing that would make one succeed.
+func TestOwnChoicesFailNobody(t *testing.T) {
+	passed, differs, failed := sample().Results[0], sample().Results[5], sample().Results[1]
+	for _, test := range []struct {
+		results []conform.Result
+		want    bool
+	}{
+		{[]conform.Result{passed, differs}, true},
+		{[]conform.Result{passed, differs, failed}, false},
+		{[]conform.Result{differs}, false},
+		{nil, false},
+	} {
+		got := conform.Report{Results: test.results}.Succeeded()
+		if got != test.want {
+			t.Errorf("%d results: succeeded %t, want %t", len(test.results), got, test.want)
+		}
+	}
+}
+
 // What failed cannot be overlooked: it stands before everything that passed.
 func TestFailuresComeFirst(t *testing.T) {
 	for _, ending := range []string{"txt", "html"} {
@@ -166,9 +190,10 @@ func TestJSONCanBeReadBack(t *testing.T) {
 	var read struct {
 		Subject        string
 		Passed, Failed int
+		Differ         int
 		NotRun         int       `json:"not_run"`
 		Started        time.Time `json:"started"`
-		Results        []struct{ ID, Status, Want, Got string }
+		Results        []struct{ ID, Level, Status, Want, Got string }
 		SelfAssessed   bool `json:"self_assessed"`
 	}
 	for _, report := range []conform.Report{sample(), hostileReport()} {
@@ -176,8 +201,8 @@ func TestJSONCanBeReadBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if read.Subject != report.Subject || read.Passed != 3 || read.Failed != 1 || read.NotRun != 1 || len(read.Results) != 5 || !read.SelfAssessed ||
-			read.Results[1].Status != "failed" || read.Results[3].Status != "not run" || read.Results[1].Got != report.Results[1].Got || !read.Started.Equal(report.Started) {
+		if read.Subject != report.Subject || read.Passed != 3 || read.Failed != 1 || read.NotRun != 1 || read.Differ != 1 || len(read.Results) != 6 || !read.SelfAssessed ||
+			read.Results[1].Status != "failed" || read.Results[3].Status != "not run" || read.Results[0].Level != "required" || read.Results[5].Level != "own" || read.Results[5].Status != "differs" || read.Results[1].Got != report.Results[1].Got || !read.Started.Equal(report.Started) {
 			t.Errorf("read back as %+v", read)
 		}
 	}
@@ -209,7 +234,7 @@ func TestJUnitCanBeReadBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if read.Tests != 5 || read.Failures != 1 || len(read.Suites) != 3 {
+	if read.Tests != 6 || read.Failures != 1 || len(read.Suites) != 3 {
 		t.Fatalf("read back as %+v", read)
 	}
 	for _, suite := range read.Suites {
@@ -313,7 +338,7 @@ func TestHTMLIsAccessible(t *testing.T) {
 			t.Errorf("the link to %s leads nowhere", link[1])
 		}
 	}
-	for _, word := range []string{">Passed</strong>", ">Failed</strong>", ">Not run</dt>"} {
+	for _, word := range []string{">Passed</strong>", ">Failed</strong>", ">Differs</strong>", ">Not run</dt>"} {
 		if !strings.Contains(page, word) {
 			t.Errorf("no word %q", word)
 		}

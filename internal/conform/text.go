@@ -9,7 +9,7 @@ import (
 
 // Text writes the report for a terminal or a plain file, without colour, wrapped at
 // width characters (0 or less: 80). Words are never cut. Failed cases come first,
-// with what had to happen and what happened. It returns the error of w.
+// with what had to happen and what happened, and then those that differ. It returns the error of w.
 func (r Report) Text(w io.Writer, width int) error {
 	if width <= 0 {
 		width = 80
@@ -24,13 +24,14 @@ func (r Report) Text(w io.Writer, width int) error {
 	}
 	p.gap()
 	p.wrap("", "", selfAssessed)
-	p.failures(v.Failures)
+	p.listed("Failed", v.Failures)
+	p.listed("Different from what Ward chose, which is no failure", v.Differences)
 	p.notRun(v.NotRun)
 	p.requirements(v.Requirements)
 	for _, group := range v.Groups {
 		p.heading(group.Name, "-")
 		for _, result := range group.Results {
-			p.wrap("", "    ", fmt.Sprintf("%-7s  %s: %s", result.Status, result.ID, result.Title))
+			p.wrap("", "    ", fmt.Sprintf("%-7s  %s: %s", result.Status, result.ID, titled(result)))
 		}
 	}
 	_, err := io.WriteString(w, strings.TrimLeft(p.text.String(), "\n"))
@@ -51,20 +52,29 @@ func (p *page) heading(text, rule string) {
 	p.text.WriteString(strings.Repeat(rule, min(utf8.RuneCountInString(text), p.width)) + "\n")
 }
 
-func (p *page) failures(failures []Result) {
-	if len(failures) == 0 {
+// titled is the title of a case, with its level unless it is required.
+func titled(r Result) string {
+	if r.Own {
+		return r.Title + " (own)"
+	}
+	return r.Title
+}
+
+// listed tells cases in full.
+func (p *page) listed(heading string, results []Result) {
+	if len(results) == 0 {
 		return
 	}
-	p.heading("Failed", "-")
-	for i, failure := range failures {
+	p.heading(heading, "-")
+	for i, result := range results {
 		if i > 0 {
 			p.gap()
 		}
-		p.wrap("", "  ", failure.ID+": "+failure.Title)
-		p.wrap("  ", "    ", "Had to happen: "+failure.Want)
-		p.wrap("  ", "    ", "Happened: "+failure.Got)
-		if len(failure.Requirements) > 0 {
-			p.wrap("  ", "    ", "Shows: "+strings.Join(failure.Requirements, ", "))
+		p.wrap("", "  ", result.ID+": "+result.Title)
+		p.wrap("  ", "    ", "Had to happen: "+result.Want)
+		p.wrap("  ", "    ", "Happened: "+result.Got)
+		if len(result.Requirements) > 0 {
+			p.wrap("  ", "    ", "Shows: "+strings.Join(result.Requirements, ", "))
 		}
 	}
 }
@@ -95,7 +105,7 @@ func (p *page) requirements(all []requirement) {
 	}
 	p.heading("By requirement", "-")
 	for _, q := range all {
-		p.wrap("", "  ", fmt.Sprintf("%s: %d passed, %d failed, %d not run", q.ID, q.Passed, q.Failed, q.NotRun))
+		p.wrap("", "  ", fmt.Sprintf("%s: %d passed, %d failed, %d differ, %d not run", q.ID, q.Passed, q.Failed, q.Differs, q.NotRun))
 	}
 }
 

@@ -21,6 +21,7 @@ type view struct {
 	Verdict      string // one sentence
 	Facts        []fact
 	Failures     []Result
+	Differences  []Result
 	NotRun       []Result
 	Requirements []requirement
 	Groups       []group
@@ -31,15 +32,17 @@ type fact struct{ Name, Value string }
 
 // requirement is what all cases together show of one requirement.
 type requirement struct {
-	ID                     string
-	Passed, Failed, NotRun int
+	ID string
+	Counts
 }
 
-// Status is Failed if any case failed, and Passed only if every case did.
+// Status is Failed if any case failed, and Passed only if every case passed.
 func (q requirement) Status() Status {
 	switch {
 	case q.Failed > 0:
 		return Failed
+	case q.Differs > 0:
+		return Differs
 	case q.NotRun > 0:
 		return NotRun
 	default:
@@ -63,6 +66,7 @@ func (r Report) view() view {
 		Verdict:      r.verdict(),
 		Facts:        r.facts(),
 		Failures:     r.with(Failed),
+		Differences:  r.with(Differs),
 		NotRun:       r.with(NotRun),
 		Requirements: r.requirements(),
 		Groups:       r.groups(),
@@ -77,16 +81,22 @@ func (r Report) title() string {
 }
 
 func (r Report) verdict() string {
-	passed, failed, notRun := r.Counts()
+	c := r.Counts()
+	differ := ""
+	if c.Differs > 0 {
+		differ = fmt.Sprintf(", %d other than Ward chose", c.Differs)
+	}
 	switch {
 	case len(r.Results) == 0:
 		return "No case was run, so nothing was shown."
-	case failed > 0:
-		return fmt.Sprintf("Failed: %s of %d failed, %d passed, %d not run.", cases(failed), len(r.Results), passed, notRun)
-	case notRun > 0:
-		return fmt.Sprintf("Incomplete: %s of %d passed, none failed, %d not run.", cases(passed), len(r.Results), notRun)
+	case c.Failed > 0:
+		return fmt.Sprintf("Failed: %s of %d failed, %d passed%s, %d not run.", cases(c.Failed), len(r.Results), c.Passed, differ, c.NotRun)
+	case c.NotRun > 0:
+		return fmt.Sprintf("Incomplete: %s of %d passed, none failed%s, %d not run.", cases(c.Passed), len(r.Results), differ, c.NotRun)
+	case c.Differs > 0:
+		return fmt.Sprintf("Passed: %s of %d passed, none failed%s.", cases(c.Passed), len(r.Results), differ)
 	default:
-		return fmt.Sprintf("Passed: all %s passed.", cases(passed))
+		return fmt.Sprintf("Passed: all %s passed.", cases(c.Passed))
 	}
 }
 
@@ -134,14 +144,7 @@ func (r Report) requirements() []requirement {
 			if !found {
 				all = slices.Insert(all, at, requirement{ID: id})
 			}
-			switch result.Status {
-			case Passed:
-				all[at].Passed++
-			case Failed:
-				all[at].Failed++
-			default:
-				all[at].NotRun++
-			}
+			all[at].add(result.Status)
 		}
 	}
 	return all

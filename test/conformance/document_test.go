@@ -44,15 +44,15 @@ func checkDocument(t *testing.T, report conform.Report) {
 // tables has one table for each group.
 func tables(report conform.Report) string {
 	var b strings.Builder
-	passed, failed, notRun := report.Counts()
-	fmt.Fprintf(&b, "\n%d cases: %d passed, %d failed, %d not run.\n", len(report.Results), passed, failed, notRun)
+	c := report.Counts()
+	fmt.Fprintf(&b, "\n%d cases: %d passed, %d failed, %d differ, %d not run.\n", len(report.Results), c.Passed, c.Failed, c.Differs, c.NotRun)
 	group := ""
 	for _, r := range report.Results {
 		if r.Group != group {
 			group = r.Group
-			fmt.Fprintf(&b, "\n### %s\n\n| id | requirements | case | result |\n|---|---|---|---|\n", group)
+			fmt.Fprintf(&b, "\n### %s\n\n| id | level | requirements | case | result |\n|---|---|---|---|---|\n", group)
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", r.ID, strings.Join(r.Requirements, " "), strings.TrimSuffix(r.Title, "."), r.Status)
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", r.ID, r.Level(), strings.Join(r.Requirements, " "), strings.TrimSuffix(r.Title, "."), r.Status)
 	}
 	return b.String()
 }

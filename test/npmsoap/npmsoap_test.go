@@ -72,7 +72,7 @@ func run(m *testing.M) int {
 			panic(err)
 		}
 	}
-	install := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	install := exec.Command("npm", "ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund")
 	install.Dir = folder
 	out, err := install.CombinedOutput()
 	if err != nil {

@@ -1,6 +1,7 @@
 package clients_test
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -112,7 +113,7 @@ func TestBadMessages(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, nil)
 			r.post(t, test.spoil(t, r.message(t, current)), nil)
-			report := r.report(clients.Confirmations{})
+			report := r.report(t, clients.Confirmations{})
 			diff := cmp.Diff([]string{test.fails}, with(report, conform.Failed))
 			if diff != "" {
 				t.Errorf("failed (-want +got):\n%s", diff)
@@ -223,7 +224,7 @@ func TestBadClients(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, func(c *clients.Config) { c.Slow = time.Minute })
 			test.does(t, r)
-			diff := cmp.Diff(test.fails, with(r.report(clients.Confirmations{}), conform.Failed))
+			diff := cmp.Diff(test.fails, with(r.report(t, clients.Confirmations{}), conform.Failed))
 			if diff != "" {
 				t.Errorf("failed (-want +got):\n%s", diff)
 			}
@@ -235,7 +236,7 @@ func TestBadClients(t *testing.T) {
 func TestStrangersAreNotRead(t *testing.T) {
 	r := newRig(t, nil)
 	other := issue(t, r.authority, testpki.Request{CommonName: "other.test", Client: true})
-	connection, err := tls.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(r.url, "https://"), "/smsp/cpis"),
+	connection, err := tls.Dial("tcp", r.address(),
 		&tls.Config{Certificates: []tls.Certificate{other.TLSCertificate()}, RootCAs: r.authority.Pool(), ServerName: "smsp.test"})
 	if err != nil {
 		t.Fatal(err)
@@ -253,7 +254,7 @@ func TestStrangersAreNotRead(t *testing.T) {
 func TestLaterRulesAreNotJudged(t *testing.T) {
 	r := newRig(t, nil)
 	r.post(t, spoil(t, r.message(t, current), ">ed-system<", ">other<"), nil)
-	report := r.report(clients.Confirmations{})
+	report := r.report(t, clients.Confirmations{})
 	if !slices.Contains(with(report, conform.Passed), "N12-username") || !slices.Contains(with(report, conform.NotRun), "N15-service") {
 		t.Errorf("passed %v, not run %v", with(report, conform.Passed), with(report, conform.NotRun))
 	}
@@ -265,5 +266,93 @@ func TestSecondUseIsRefused(t *testing.T) {
 	content := r.message(t, current)
 	if first, second := r.post(t, content, nil), r.post(t, content, nil); first != http.StatusOK || second != http.StatusInternalServerError {
 		t.Errorf("HTTP %d and %d, want 200 and 500", first, second)
+	}
+}
+
+// What a client did not get is not judged, and no person can have seen it: its message
+// was refused for its author, or had the id of another one.
+func TestWhatWasRefusedShowsNothing(t *testing.T) {
+	for name, spoilt := range map[string]func(t *testing.T, content, first string) string{
+		"the author": func(t *testing.T, content, _ string) string {
+			return spoil(t, content, `extension="RZZ99"`, `extension="RYY88"`)
+		},
+		"the message id": func(t *testing.T, content, first string) string {
+			return spoil(t, content, between(t, content, "<wsa:MessageID>", "<"), between(t, first, "<wsa:MessageID>", "<"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, func(c *clients.Config) { c.Window = time.Millisecond })
+			first := r.message(t, current)
+			// Refused for its author, it uses its message id.
+			r.post(t, spoil(t, first, `extension="`+asid+`"`, `extension="999000444556"`), nil)
+			for _, s := range clients.Situations() {
+				r.post(t, spoilt(t, r.message(t, s.Number), first), nil)
+			}
+			r.settle(t)
+			time.Sleep(50 * time.Millisecond) // longer than the window
+			select {
+			case <-r.run.Complete():
+				t.Error("the run is complete, and no client got anything")
+			default:
+			}
+			report := r.report(t, clients.Confirmations{Tester: "Sam Specimen", Seen: clients.Screens()})
+			notRun := with(report, conform.NotRun)
+			for _, s := range clients.Situations() {
+				if !slices.Contains(notRun, s.ID) || !slices.Contains(notRun, "screen-"+s.ID) {
+					t.Errorf("%s or its screen is judged", s.ID)
+				}
+			}
+		})
+	}
+}
+
+// A question for which there is no place may be a second one about the same number: the
+// run fails, and nobody is said to have asked once.
+func TestWhatWasTurnedAwayIsNotJudged(t *testing.T) {
+	r := newRig(t, func(c *clients.Config) { c.Limits.Questions, c.Window = 1, time.Millisecond })
+	first, second := r.message(t, unanswered), r.message(t, unanswered)
+	waiting := make(chan struct{})
+	ctx, giveUp := context.WithCancel(t.Context())
+	defer giveUp()
+	go func() {
+		defer close(waiting)
+		r.post(t, first, func(q *http.Request) { *q = *q.WithContext(ctx) })
+	}()
+	r.await(t, 1)
+	if status := r.post(t, second, nil); status != http.StatusServiceUnavailable {
+		t.Errorf("HTTP %d, want 503", status)
+	}
+	giveUp()
+	<-waiting
+	r.settle(t)
+	time.Sleep(20 * time.Millisecond) // longer than the window
+	report := r.report(t, clients.Confirmations{})
+	if got := find(t, report, "answer-never"); got.Status != conform.NotRun || !strings.Contains(got.Got, "not judged") {
+		t.Errorf("%s: %s", got.Status, got.Got)
+	}
+	if got := find(t, report, "http-request"); got.Status != conform.Failed || !strings.Contains(got.Got, "1 requests were not judged") {
+		t.Errorf("%s: %s", got.Status, got.Got)
+	}
+}
+
+// A connection that does not end keeps nobody from the report.
+func TestReportOfARunThatCouldNotBeDrained(t *testing.T) {
+	r := newRig(t, nil)
+	r.sdk(t, time.Minute).Ask(t.Context(), question(t, current))
+	connection, err := tls.Dial("tcp", r.address(), r.tls)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	io.WriteString(connection, "POST /smsp/cpis HTTP/1.1\r\n")
+	r.settle(t)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if r.stopBy(ended) == nil {
+		t.Error("nothing was left to drain")
+	}
+	if got := find(t, r.run.Report(clients.Confirmations{}), "N34-payload"); got.Status != conform.Passed {
+		t.Errorf("%s: %s", got.Status, got.Got)
 	}
 }

@@ -69,6 +69,7 @@ type Run struct {
 	used        map[string]bool // ids of earlier messages
 	connections connections
 	underWay    int
+	turnedAway  int         // requests for which there was no place
 	quiet       *time.Timer // runs while nothing is left to ask
 	completed   sync.Once
 }
@@ -120,14 +121,18 @@ func (r *Run) Serve(listener net.Listener) error {
 func (r *Run) Complete() <-chan struct{} { return r.complete }
 
 // Stop ends the run, once: no client is left waiting any longer, and nothing more is
-// taken. It waits until ctx ends for what is under way.
+// taken. It waits until ctx ends for what is under way, closes what is left, and
+// returns the error of ctx if something was. The report can be made all the same.
 func (r *Run) Stop(ctx context.Context) error {
 	close(r.stopping)
 	err := r.http.Shutdown(ctx)
 	if err != nil {
 		r.http.Close()
 	}
-	r.waitForRequests(ctx)
+	// Requests whose connection was closed end soon, and are then remembered.
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	r.waitForRequests(closing)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.finished = r.config.Now()
@@ -187,13 +192,26 @@ func (r *Run) full() bool {
 	return len(r.messages) >= maxMessages
 }
 
+// turnAway counts a request for which there is no place. What is not read may have
+// been anything.
+func (r *Run) turnAway() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.turnedAway++
+}
+
 func (r *Run) everythingAsked() bool {
 	for i := range r.situations {
-		if !slices.ContainsFunc(r.messages, func(m message) bool { return m.situation == i }) {
+		if !r.wasServed(i) {
 			return false
 		}
 	}
 	return true
+}
+
+// wasServed reports whether a client got what a situation has for it.
+func (r *Run) wasServed(i int) bool {
+	return slices.ContainsFunc(r.messages, func(m message) bool { return m.situation == i && m.served })
 }
 
 // message is what is remembered of a request: nothing of its content but that the
@@ -212,6 +230,7 @@ type message struct {
 	plainID    bool // the message id is an upper-case UUID without a prefix
 	hint       bool // it names the place of a schema
 	situation  int  // its number's place in the list; -1 if there is none
+	served     bool // it was answered with what its number stands for
 	unlisted   bool // its number is not on the list
 	status     int  // of the answer, 0 if there was none
 	gaveUp     bool // the client had gone when the answer came, or was to come

@@ -68,6 +68,11 @@ func (r *Run) judgeHTTP() conform.Result {
 		ID: "http-request", Group: "Connections", Title: "The client sends an HTTP request.", Requirements: []string{"WRD-MSG-01", "WRD-MSG-25"},
 		Want: "a POST to the agreed path, of text/xml, without Content-Encoding, within the limit of size",
 	}
+	if r.unjudged() > 0 {
+		result.Status = conform.Failed
+		result.Got = fmt.Sprintf("%d requests were not judged: no more than %d at a time and %d in all are read", r.unjudged(), cap(r.places), maxMessages)
+		return result
+	}
 	return r.each(result, func(m message) (bool, string) {
 		if m.form == "" && m.unread {
 			return false, fmt.Sprintf("refused with HTTP %d", m.status)
@@ -75,6 +80,9 @@ func (r *Run) judgeHTTP() conform.Result {
 		return m.form == "", m.form
 	})
 }
+
+// unjudged is how many requests came of which nothing is known.
+func (r *Run) unjudged() int { return r.turnedAway + r.underWay }
 
 // each is a result about every message: failed if one is wrong, with what is wrong
 // with the first.
@@ -202,8 +210,12 @@ func (r *Run) judgeSituation(i int) conform.Result {
 		}
 	}
 	slices.SortFunc(asks, func(a, b message) int { return a.at.Compare(b.at) })
-	if len(asks) == 0 {
+	switch {
+	case len(asks) == 0:
 		result.Got = "it was not asked about"
+		return result
+	case !r.wasServed(i):
+		result.Got = "each message about it was refused, so that the client did not get it"
 		return result
 	}
 	result.Elapsed = asks[0].ended.Sub(asks[0].at)
@@ -211,6 +223,8 @@ func (r *Run) judgeSituation(i int) conform.Result {
 	return result
 }
 
+// judgeAsks judges the messages about one number, of which at least one was served.
+// One that was refused counts as asking, but shows nothing of how its answer is taken.
 func (r *Run) judgeAsks(s situation, asks []message) (conform.Status, string) {
 	for k := 1; k < len(asks); k++ {
 		since := asks[k].at.Sub(asks[k-1].ended)
@@ -221,11 +235,13 @@ func (r *Run) judgeAsks(s situation, asks []message) (conform.Status, string) {
 			return conform.Failed, fmt.Sprintf("asked again %s after the first message had ended", since.Round(10*time.Millisecond))
 		}
 	}
-	first, last := asks[0], asks[len(asks)-1]
+	first, last := asks[slices.IndexFunc(asks, func(m message) bool { return m.served })], asks[len(asks)-1]
 	took := first.ended.Sub(first.at).Round(10 * time.Millisecond)
 	switch {
 	case first.gaveUp && s.id != silent:
 		return conform.Failed, fmt.Sprintf("the client did not wait: it had gone after %s", took)
+	case r.unjudged() > 0:
+		return conform.NotRun, "not judged: a request that was not read may have been about the same number"
 	case r.finished.Sub(last.ended) < r.config.Window:
 		return conform.NotRun, "the run ended before it was known that no second message follows"
 	case first.gaveUp:

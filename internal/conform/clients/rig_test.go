@@ -45,7 +45,8 @@ type rig struct {
 	authority *testpki.Authority
 	tls       *tls.Config // the client's
 	log       *lines
-	stop      func()
+	stop      func() // at most once, as stopBy
+	stopBy    func(ctx context.Context) error
 }
 
 // lines is a log that a test can read.
@@ -112,14 +113,19 @@ func newRig(t *testing.T, change func(*clients.Config)) *rig {
 	}
 	served := make(chan error, 1)
 	go func() { served <- r.run.Serve(listener) }()
-	r.stop = sync.OnceFunc(func() {
+	var once sync.Once
+	r.stopBy = func(ctx context.Context) (err error) {
+		once.Do(func() { err = errors.Join(r.run.Stop(ctx), <-served) })
+		return err
+	}
+	r.stop = func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 20*time.Second)
 		defer cancel()
-		err := errors.Join(r.run.Stop(ctx), <-served)
+		err := r.stopBy(ctx)
 		if err != nil {
 			t.Error(err)
 		}
-	})
+	}
 	t.Cleanup(r.stop)
 	return r
 }
@@ -196,17 +202,33 @@ func (r *rig) post(t *testing.T, content string, change func(*http.Request)) int
 	return response.StatusCode
 }
 
-// settle waits until nothing is under way: a client can be told before the run has
-// noted what it told.
-func (r *rig) settle() {
-	for r.run.UnderWay() > 0 {
+func (r *rig) address() string {
+	return strings.TrimSuffix(strings.TrimPrefix(r.url, "https://"), server.Path)
+}
+
+// await waits until so many requests are under way.
+func (r *rig) await(t *testing.T, n int) {
+	t.Helper()
+	for range 60_000 {
+		if r.run.UnderWay() == n {
+			return
+		}
 		time.Sleep(time.Millisecond)
 	}
+	t.Fatalf("%d requests are under way, want %d", r.run.UnderWay(), n)
+}
+
+// settle waits until nothing is under way: a client can be told before the run has
+// noted what it told.
+func (r *rig) settle(t *testing.T) {
+	t.Helper()
+	r.await(t, 0)
 }
 
 // report ends the run.
-func (r *rig) report(c clients.Confirmations) conform.Report {
-	r.settle()
+func (r *rig) report(t *testing.T, c clients.Confirmations) conform.Report {
+	t.Helper()
+	r.settle(t)
 	r.stop()
 	return r.run.Report(c)
 }

@@ -54,8 +54,8 @@ func (r *Run) judgeScreen(i int, c Confirmations) conform.Result {
 	}
 	wrong, isWrong := c.Wrong[s.screen()]
 	switch {
-	case !slices.ContainsFunc(r.messages, func(m message) bool { return m.situation == i }):
-		result.Got = "it was not asked about in this run"
+	case !r.wasServed(i):
+		result.Got = "the client did not get it in this run"
 	case isWrong:
 		result.Status, result.Got = conform.Failed, c.Tester+" saw something else: "+wrong
 	case slices.Contains(c.Seen, s.screen()):

@@ -27,6 +27,7 @@ func (r *Run) serve(w http.ResponseWriter, request *http.Request) {
 		return
 	}
 	if r.full() || !r.enter() {
+		r.turnAway()
 		r.send(w, busy())
 		return
 	}
@@ -142,6 +143,7 @@ func (r *Run) decide(request *http.Request, client *clients.Client, body string,
 	case m.author != "":
 		return s.tells(cpis.Failed(cpis.AuthorRejected, ""))
 	default:
+		m.served = true
 		return r.situations[m.situation].answer(s)
 	}
 }

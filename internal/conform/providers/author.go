@@ -29,7 +29,7 @@ func personRefused() []trial {
 		broken("user-id-no-root", "The user id has no root.", replace(userID, `<id extension="{user}"/>`)),
 		broken("user-id-no-extension", "The user id has no extension.", replace(userID, `<id root="`+oidUserID+`"/>`)),
 		broken("user-id-other-root", "The user id is of another numbering system.", replace(userID, `<id root="1.2.826.0.1285.0.2.0.99" extension="{user}"/>`)),
-		broken("user-id-reference", "The user id is written with a character reference.", replace(userID, `<id root="`+oidUserID+`" extension="&#53;55000000001"/>`)),
+		broken("user-id-reference", "The user id is written with a character reference.", replace(userID, `<id root="`+oidUserID+`" extension="{user by reference}"/>`)),
 		broken("no-person", "The author has no person.", without(authorPerson)),
 		broken("no-name", "The person has no name.", replace(authorPerson, `<assignedAuthorPerson/>`)),
 		broken("empty-name", "The name of the person is empty.", replace(`{name}`, ``)),
@@ -74,7 +74,7 @@ func systemRefused() []trial {
 		broken("asid-no-extension", "The id of the system has no extension.", replace(systemID, `<id root="`+oidASID+`"/>`)),
 		broken("asid-short", "The ASID has eleven digits.", replace(systemID, `<id root="`+oidASID+`" extension="20000000029"/>`)),
 		broken("asid-letters", "The ASID has a letter.", replace(systemID, `<id root="`+oidASID+`" extension="20000000029A"/>`)),
-		broken("asid-reference", "The ASID is written with a character reference.", replace(systemID, `<id root="`+oidASID+`" extension="&#50;00000000290"/>`)),
+		broken("asid-reference", "The ASID is written with a character reference.", replace(systemID, `<id root="`+oidASID+`" extension="{asid by reference}"/>`)),
 		broken("authority-empty", "The responsible person is empty.", replace(authority, `<indirectAuthority/>`)),
 		broken("authority-no-role", "The responsible person has no job role.", without(roleCode)),
 		broken("authority-role-no-code", "The job role of the responsible person has no code.", without(` code="{role code}"`)),
@@ -107,14 +107,14 @@ func authorsAccepted() []trial {
 	const site = `19.2"`
 	return []trial{
 		person("person", "A smartcard user asks, with a user id and a role profile.", "MSCA-AUD-04a"),
-		person("no-role-profile", "A user asks with a user id and no role profile.", "WRD-MSG-05", without(roleProfile, `<itk:id type="`+oidProfile+`" uri="{profile}"/>`)),
+		person("no-role-profile", "A user asks with a user id and no role profile.", "WRD-MSG-05", without(roleProfile, auditProfile)).of(attended),
 		person("ids-reversed", "The role profile comes before the user id.", "MSCA-AUD-04a", replace(userID+roleProfile, roleProfile+userID)),
 		person("site", "The organisation of a person is given by a site code.", "WRD-MSG-05", replace(`19.1"`, site)),
 		person("role-id", "A role id stands among the audit identities.", "MSCA-AUD-04a",
 			replace(`uri="{profile}"/>`, `uri="{profile}"/><itk:id type="1.2.826.0.1285.0.2.0.108" uri="555200000001"/>`)),
 		person("identity-only", "The audit identity of a user names the user by a toolkit identity alone.", "WRD-IAM-13", func(d *draft) {
 			d.audit = `<itk:auditIdentity><itk:id uri="{user identity}"/></itk:auditIdentity>`
-		}),
+		}).of(attended),
 		person("code-system-name", "The job role has the name and the version of its code system.", "WRD-MSG-05", replace(roleCode, strings.TrimSuffix(roleCode, "/>")+` codeSystemName="Job roles" codeSystemVersion="1"/>`)),
 		system("system", "A system asks, with a responsible person.", "WRD-IAM-19"),
 		system("two-authorities", "A system asks, with two responsible people.", "WRD-IAM-19", replace(authority, authority+strings.Replace(authority, "{name}", "<given>Robin</given><family>Second</family>", 1))),

@@ -17,6 +17,7 @@ func Configured(c *config.ClientSettings) (Settings, error) {
 		URL: c.URL, To: c.To, TLS: c.TLS, Username: c.Username, Timeout: c.Timeout, Pause: c.Conform.Pause,
 		Organisation: c.Organisation, OrganisationName: c.OrganisationName, Provider: c.Provider, AuditIdentity: c.AuditIdentity,
 		OtherUsername: c.Conform.OtherUsername,
+		AccessMethod:  c.Conform.AccessMethod,
 		ASID:          c.Conform.ASID, UserID: c.Conform.UserID, RoleProfile: c.Conform.RoleProfile,
 		Children: c.Children,
 	}

@@ -65,6 +65,9 @@ const (
 	roleProfile  = `<id root="` + oidProfile + `" extension="{profile}"/>`
 	authorPerson = `<assignedAuthorPerson><name use="L">{name}</name></assignedAuthorPerson>`
 
+	auditUser    = `<itk:id type="` + oidUserID + `" uri="{user}"/>`
+	auditProfile = `<itk:id type="` + oidProfile + `" uri="{profile}"/>`
+
 	systemContentID = `<npfitlc:contentId root="` + oidContentID + `" extension="COCT_TP145104GB01#System"/>`
 	personContentID = `<npfitlc:contentId root="` + oidContentID + `" extension="COCT_TP145102GB01#AssignedAuthor"/>`
 	systemAuthor    = `<author>` + systemContentID + `<COCT_TP145104GB01.System>` + systemID + authority + maintaining + `</COCT_TP145104GB01.System></author>`
@@ -105,7 +108,7 @@ func newDraft() *draft {
 // asPerson lets a smartcard user ask.
 func asPerson(d *draft) {
 	d.author = personAuthor
-	d.audit = `<itk:auditIdentity>` + identityID + `<itk:id type="` + oidUserID + `" uri="{user}"/><itk:id type="` + oidProfile + `" uri="{profile}"/></itk:auditIdentity>`
+	d.audit = `<itk:auditIdentity>` + identityID + auditUser + auditProfile + `</itk:auditIdentity>`
 }
 
 func (d *draft) payload() string {

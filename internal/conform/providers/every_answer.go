@@ -122,8 +122,7 @@ func ofAnswers() []invariant {
 		}},
 		{"answer-totals", "The totals of an answer are the numbers of its accesses and of its records.", "WRD-MSG-07 WRD-SAF-08", everyAnswer, func(x exchange) string {
 			c := x.reply.response
-			accesses := len(named(c, nsHL7, "pertinentInformation13"))
-			return unless(total(c, "11", "Access") == strconv.Itoa(accesses) && total(c, "12", "Child") == strconv.Itoa(len(records(c))), "a total is not the number of items")
+			return unless(total(c, "11", "Access") == strconv.Itoa(len(accesses(c))) && total(c, "12", "Child") == strconv.Itoa(len(records(c))), "a total is not the number of items")
 		}},
 		{"answer-no-content", "An answer whose code is not SMSP-0000 has totals of 0, no access and no record.", "WRD-MSG-08", everyAnswer, func(x exchange) string {
 			c := x.reply.response
@@ -140,6 +139,11 @@ var zonedTime = regexp.MustCompile(`^([0-9]{9,14}(\.[0-9]+)?[+-][0-9]{1,4}|[0-9]
 
 func total(content xmlstrict.Element, number, kind string) string {
 	return attribute(hl7(content, "pertinentInformation"+number, "pertinentTotalReturned"+kind+"Records", "value"), "value")
+}
+
+// accesses are the entries of the history of an answer.
+func accesses(content xmlstrict.Element) []xmlstrict.Element {
+	return named(content, nsHL7, "pertinentInformation13")
 }
 
 // records are all records of an answer.
@@ -166,10 +170,10 @@ func ofFindings() []invariant {
 		}},
 		{"found-number", "Every NHS number in an answer is the one that was asked about, and it is there.", "WRD-SAF-09 WRD-SAF-10", everyFound, aboutTheNumber},
 		{"found-authority", "Each record names the local authority, with one or two telephone numbers of which one is for emergencies.", "WRD-SAF-07 WRD-MSG-09", everyFound, ofEachRecord(authorityIsWhole)},
-		{"found-plans", "Each record has one to three plans, each of the type that its content id says, with dates of twelve digits.", "WRD-SAF-07 WRD-MSG-09", everyFound, ofEachRecord(plansAreWhole)},
+		{"found-plans", "Each record has one to three plans, each of the type that its content id says, with a start date of twelve digits, and an end date that an unborn child's plan must have.", "WRD-SAF-07 WRD-MSG-09", everyFound, ofEachRecord(plansAreWhole)},
 		{"found-subjects", "Each record has one or two subjects of the type that the content id says, given name before family name.", "WRD-MSG-09", everyFound, ofEachRecord(subjectsAreWhole)},
-		{"found-history", "Each access has its time, id, author and the number.", "WRD-MSG-09", everyFound, func(x exchange) string {
-			for _, information := range named(x.reply.response, nsHL7, "pertinentInformation13") {
+		{"found-history", "Each access has its time, id, author and the number.", "WRD-MSG-09", everyHistory, func(x exchange) string {
+			for _, information := range accesses(x.reply.response) {
 				s := hl7(information, "pertinentCP-ISNHSQuery").Sequence()
 				for _, local := range []string{"effectiveTime", "id", "author", "queryByParameter"} {
 					s.One(nsHL7, local)
@@ -180,8 +184,8 @@ func ofFindings() []invariant {
 			}
 			return ""
 		}},
-		{"found-history-bounded", "The history has at most 25 accesses.", "WRD-SAF-13", everyFound, func(x exchange) string {
-			return unless(len(named(x.reply.response, nsHL7, "pertinentInformation13")) <= 25, "more than 25 accesses")
+		{"found-history-bounded", "The history has at most 25 accesses.", "WRD-MSG-09", everyHistory, func(x exchange) string {
+			return unless(len(accesses(x.reply.response)) <= 25, "more than 25 accesses")
 		}},
 	}
 }
@@ -232,13 +236,38 @@ var planDate = regexp.MustCompile(`^(19|20)[0-9]{10}$`)
 func plansAreWhole(record xmlstrict.Element) bool {
 	plans := named(hl7(record, "CP-ISRecord"), nsHL7, "pertinentInformation15")
 	for _, plan := range plans {
-		if !namesItsContent(plan) || within(plan, func(e xmlstrict.Element) bool {
-			return e.Is(nsHL7, "value") && !planDate.MatchString(attribute(e, "value"))
-		}) {
+		if !namesItsContent(plan) || !isDated(plan) {
 			return false
 		}
 	}
 	return len(plans) >= 1 && len(plans) <= 3
+}
+
+// isNil reports whether an element says that it stands for nothing.
+func isNil(e xmlstrict.Element) bool {
+	stated, _ := e.Attribute(nsInstance, "nil")
+	return stated.Value == "true" || stated.Value == "1"
+}
+
+// isDated reports whether a plan has the dates that it must have, and each is a date.
+func isDated(plan xmlstrict.Element) bool {
+	starts, ends, sound := 0, 0, true
+	within(plan, func(e xmlstrict.Element) bool {
+		local := e.Name().Local
+		isStart, isEnd := strings.HasSuffix(local, "StartDate"), strings.HasSuffix(local, "EndDate") && !isNil(e)
+		if isStart || isEnd {
+			sound = sound && planDate.MatchString(attribute(hl7(e, "value"), "value"))
+		}
+		if isStart {
+			starts++
+		}
+		if isEnd {
+			ends++
+		}
+		return false
+	})
+	unborn := within(plan, func(e xmlstrict.Element) bool { return strings.HasSuffix(e.Name().Local, ".UCPInformation") })
+	return sound && starts == 1 && (ends == 1 || ends == 0 && !unborn)
 }
 
 func subjectsAreWhole(record xmlstrict.Element) bool {

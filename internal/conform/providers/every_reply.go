@@ -65,9 +65,10 @@ func ofSOAP() []invariant {
 			return unless(len(ids) == 1 && isUUID(text(ids[0])), "wsa:MessageID is missing, stands twice or is no bare UUID")
 		}},
 		{"every-message-id-new", "The wsa:MessageID of a reply was in no reply before, nor in the request.", "WS-ADR-01a WRD-MSG-13", everySOAP, isNew("wsa:MessageID")},
-		{"every-relates-to", "wsa:RelatesTo, if sent, is the MessageID of the request exactly as received.", "WRD-MSG-14", everySOAP, func(x exchange) string {
+		{"every-relates-to", "wsa:RelatesTo, if sent, is the MessageID of the request exactly as received, or the upper-case UUID in it.", "WRD-MSG-14", everySOAP, func(x exchange) string {
 			relations := named(x.reply.header, nsAddressing, "RelatesTo")
-			return unless(len(relations) == 0 || len(relations) == 1 && text(relations[0]) == x.sent.messageID, "wsa:RelatesTo is not the MessageID as it was sent")
+			right := func(id string) bool { return id == x.sent.messageID || id == x.sent.uuid }
+			return unless(len(relations) == 0 || len(relations) == 1 && right(text(relations[0])), "wsa:RelatesTo is neither the MessageID as it was sent nor the UUID in it")
 		}},
 		{"every-to", "wsa:To, if sent, is the anonymous address.", "WRD-MSG-01", everySOAP, func(x exchange) string {
 			to := child(x.reply.header, nsAddressing, "To")

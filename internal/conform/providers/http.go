@@ -38,25 +38,29 @@ func overTLS(c func(*tls.Config)) change {
 // httpRefused is who is not let in, and what is refused before the message is looked at.
 func httpRefused() []trial {
 	noEntry := func(id, title, requirements string, changes ...change) trial {
-		return one("T-"+id, title, requirements, want{}, changes...)
+		return one("T-"+id, title, requirements, want{noAnswer: true}, changes...)
+	}
+	// Web servers that ask for a certificate without demanding it say so in HTTP.
+	stranger := func(id, title, requirements string, changes ...change) trial {
+		return one("T-"+id, title, requirements, want{noAnswer: true, statuses: []int{400, 403}}, changes...)
 	}
 	media := func(id, title, value string) trial {
-		return turnedAway("H-media-"+id, title, "WRD-MSG-01", 415, contentType(value))
+		return turnedAway("H-media-"+id, title, "WRD-MSG-01", contentType(value))
 	}
 	encoded := func(id, title, encoding string) trial {
-		return turnedAway("H-encoding-"+id, title, "WRD-MSG-25", 415, field("Content-Encoding: "+encoding))
+		return turnedAway("H-encoding-"+id, title, "WRD-MSG-25", field("Content-Encoding: "+encoding))
 	}
 	wrongAction := func(id, title, value string) trial {
 		return refused("L1-"+id, title, "WRD-MSG-15", soapAction("SOAPAction: "+value))
 	}
-	ambiguous := func(id, title string, statuses []int, changes ...change) trial {
-		return one("H-"+id, title, "WRD-SEC-05", want{statuses: statuses}, changes...)
+	ambiguous := func(id, title string, changes ...change) trial {
+		return turnedAway("H-"+id, title, "WRD-SEC-05", changes...)
 	}
 	withhold := carried(func(h *draftHTTP) { h.withhold = true })
 	long := carried(func(h *draftHTTP) { h.length, h.withhold = "1073741824", true })
 	return []trial{
-		noEntry("no-certificate", "A connection comes without a certificate.", "WRD-IAM-01", overTLS(func(c *tls.Config) { c.Certificates = nil })),
-		noEntry("unknown-authority", "The certificate is of an authority that nobody trusts.", "WRD-IAM-01 WRD-IAM-04", overTLS(asStranger)),
+		stranger("no-certificate", "A connection comes without a certificate.", "WRD-IAM-01", overTLS(func(c *tls.Config) { c.Certificates = nil })),
+		stranger("unknown-authority", "The certificate is of an authority that nobody trusts.", "WRD-IAM-01 WRD-IAM-04", overTLS(asStranger)),
 		noEntry("tls-1.1", "No version of TLS above 1.1 is offered.", "WRD-IAM-06", overTLS(func(c *tls.Config) {
 			c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
 		})),
@@ -64,11 +68,11 @@ func httpRefused() []trial {
 			c.MaxVersion, c.CipherSuites = tls.VersionTLS12, []uint16{tls.TLS_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_RSA_WITH_AES_128_CBC_SHA}
 		})),
 
-		turnedAway("H-get", "The method is GET.", "WRD-MSG-01", 405, method("GET"), withhold, length0),
-		turnedAway("H-put", "The method is PUT.", "WRD-MSG-01", 405, method("PUT")),
-		turnedAway("H-delete", "The method is DELETE.", "WRD-MSG-01", 405, method("DELETE")),
-		turnedAway("H-patch", "The method is PATCH.", "WRD-MSG-01", 405, method("PATCH")),
-		turnedAway("H-method-case", "The method is in lower case.", "WRD-MSG-01", 405, method("post")),
+		turnedAway("H-get", "The method is GET.", "WRD-MSG-01", method("GET"), withhold, length0),
+		turnedAway("H-put", "The method is PUT.", "WRD-MSG-01", method("PUT")),
+		turnedAway("H-delete", "The method is DELETE.", "WRD-MSG-01", method("DELETE")),
+		turnedAway("H-patch", "The method is PATCH.", "WRD-MSG-01", method("PATCH")),
+		turnedAway("H-method-case", "The method is in lower case.", "WRD-MSG-01", method("post")),
 		media("none", "The message has no media type.", ""),
 		media("json", "The media type is JSON.", "application/json"),
 		media("text", "The media type is plain text.", "text/plain; charset=utf-8"),
@@ -80,18 +84,18 @@ func httpRefused() []trial {
 		encoded("gzip", "The message is compressed.", "gzip"),
 		encoded("deflate", "The message is compressed in another way.", "deflate"),
 		encoded("unknown", "The message has an encoding that nobody knows.", "x-ward"),
-		turnedAway("H-too-large", "The message is announced as a gigabyte.", "WRD-SEC-01", 413, long),
-		turnedAway("H-too-large-expecting", "The message is announced as a gigabyte, and waits for leave to be sent.", "WRD-SEC-01", 413, long, carried(func(h *draftHTTP) { h.expect = true })),
-		one("H-too-large-chunked", "The message is five megabytes long and does not say so.", "WRD-SEC-01", want{statuses: []int{413}}, carried(func(h *draftHTTP) { h.chunked = true }),
+		turnedAway("H-too-large", "The message is announced as a gigabyte.", "WRD-SEC-01", long),
+		turnedAway("H-too-large-expecting", "The message is announced as a gigabyte, and waits for leave to be sent.", "WRD-SEC-01", long, carried(func(h *draftHTTP) { h.expect = true })),
+		turnedAway("H-too-large-chunked", "The message is five megabytes long and does not say so.", "WRD-SEC-01", carried(func(h *draftHTTP) { h.chunked = true }),
 			finally(func(doc string) string { return doc + strings.Repeat(" ", 5<<20) })),
-		ambiguous("no-host", "The request names no host.", []int{400}, carried(func(h *draftHTTP) { h.noHost = true })),
-		ambiguous("two-hosts", "The request names two hosts.", []int{400}, field("Host: other.example.invalid")),
-		ambiguous("length-word", "The length of the message is a word.", []int{400}, carried(func(h *draftHTTP) { h.length = "many" })),
-		ambiguous("length-negative", "The length of the message is negative.", []int{400}, carried(func(h *draftHTTP) { h.length = "-1" })),
-		ambiguous("two-lengths", "The message has two lengths.", []int{400}, field("Content-Length: 7")),
-		ambiguous("unknown-transfer", "The message has a transfer coding that nobody knows.", []int{400, 501}, field("Transfer-Encoding: x-ward")),
-		ambiguous("broken-field", "A header field has a space in its name.", []int{400}, field("X Y: 1")),
-		ambiguous("version", "The version of HTTP does not exist.", []int{400, 505}, carried(func(h *draftHTTP) { h.version = "HTTP/3.7" })),
+		ambiguous("no-host", "The request names no host.", carried(func(h *draftHTTP) { h.noHost = true })),
+		ambiguous("two-hosts", "The request names two hosts.", field("Host: other.example.invalid")),
+		ambiguous("length-word", "The length of the message is a word.", carried(func(h *draftHTTP) { h.length = "many" })),
+		ambiguous("length-negative", "The length of the message is negative.", carried(func(h *draftHTTP) { h.length = "-1" })),
+		ambiguous("two-lengths", "The message has two lengths.", field("Content-Length: 7")),
+		ambiguous("unknown-transfer", "The message has a transfer coding that nobody knows.", field("Transfer-Encoding: x-ward")),
+		ambiguous("broken-field", "A header field has a space in its name.", field("X Y: 1")),
+		ambiguous("version", "The version of HTTP does not exist.", carried(func(h *draftHTTP) { h.version = "HTTP/3.7" })),
 
 		wrongAction("other-service", "The SOAPAction is that of another mini service.", "urn:nhs-itk:services:201005:getPatientDetails-v1-0"),
 		wrongAction("other-quoted", "The SOAPAction is that of another mini service, in quotes.", `"urn:nhs-itk:services:201005:getPatientDetails-v1-0"`),

@@ -39,10 +39,13 @@ func identitiesRefused() []trial {
 		beside("second-type-no-oid", "The type of the second identity is no OID.", "COR-DEH-04.7", `<itk:id type="userid" uri="555000000001"/>`),
 		beside("second-default-type", "A user id has the type of a toolkit identity.", "COR-DEH-04.7", `<itk:id type="`+oidIdentity+`" uri="555000000001"/>`),
 
-		unacceptable("N36-no-user", "The audit identity of a client with users names no user.", "WRD-IAM-14", replace(`uri="{identity}"`, `uri="`+ours+`"`), needs("{user identity}")),
-		unacceptable("N36-other-user-id", "The user id in the audit identity is not that of the author.", "WRD-IAM-16", asPerson,
+		unacceptable("N36-no-user", "The audit identity of a client with users names no user.", "WRD-IAM-14", replace(`uri="{identity}"`, `uri="`+ours+`"`), needs("{user identity}")).of(attended),
+		unacceptable("N36-smartcard-no-role-profile", "A user with a smartcard is named without a role profile.", "MSCA-AUD-04a", asPerson, without(roleProfile, auditProfile)).of(smartcard),
+		unacceptable("N36-smartcard-identity-only", "The audit identity of a user with a smartcard names the user by a toolkit identity alone.", "MSCA-AUD-04a", asPerson,
+			without(auditUser, auditProfile)).of(smartcard),
+		unacceptable("N36-other-user-id", "The user id in the audit identity is not that of the author.", "MSCA-AUD-04a WRD-IAM-03", asPerson,
 			replace(`type="`+oidUserID+`" uri="{user}"`, `type="`+oidUserID+`" uri="555999999999"`)),
-		unacceptable("N36-other-role-profile", "The role profile in the audit identity is not that of the author.", "WRD-IAM-16", asPerson,
+		unacceptable("N36-other-role-profile", "The role profile in the audit identity is not that of the author.", "MSCA-AUD-04a WRD-IAM-03", asPerson,
 			replace(`type="`+oidProfile+`" uri="{profile}"`, `type="`+oidProfile+`" uri="555999999999"`)),
 	}
 }

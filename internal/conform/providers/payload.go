@@ -45,7 +45,7 @@ func payloadRefused() []trial {
 		broken("id-no-uuid", "The id of the query is no UUID.", event("42")),
 		broken("id-prefix", "The id of the query has a prefix.", event("uuid_{event}")),
 		broken("id-extension", "The id of the query has an extension.", func(d *draft) { d.eventID = `<id root="{event}" extension="1"/>` }),
-		broken("id-reference", "The id of the query is written with a character reference.", event("&#52;1CE9F70-8253-4EBF-9061-A394817060F5")),
+		broken("id-reference", "The id of the query is written with a character reference.", event("{event by reference}")),
 		broken("parameter-missing", "The query has no parameter.", func(d *draft) { d.parameter = "" }),
 		broken("parameter-twice", "The query has two parameters.", func(d *draft) { d.parameter += d.parameter }),
 		broken("order-time-id", "The id comes before effectiveTime.", func(d *draft) { d.effectiveTime, d.eventID = d.eventID, d.effectiveTime }),

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/wardsmsp/ward/cpis"
+	"github.com/wardsmsp/ward/internal/conform"
 )
 
 // Settings are how an endpoint is reached and as whom it is tried. What is left
@@ -37,9 +38,12 @@ type Settings struct {
 	Name             cpis.PersonName // of the person who asks, or is responsible
 
 	OtherUsername string // optional: known to the provider, not permitted for the tester
-	ASID          string // optional: the tester's, for questions by a system
-	UserID        string // optional: SDS user id, for questions by a person
-	RoleProfile   string // optional: of the same person
+	// AccessMethod is how the tester is registered: "attended" if empty, "unattended" or
+	// "smartcard". It chooses the cases about who must be named.
+	AccessMethod string
+	ASID         string // optional: the tester's, for questions by a system
+	UserID       string // optional: SDS user id, for questions by a person
+	RoleProfile  string // optional: of the same person
 
 	// Children are the numbers to ask about, by the response code that the
 	// provider must give for each.
@@ -54,7 +58,8 @@ type Suite struct {
 	endpoint *url.URL
 }
 
-// New returns a suite for an endpoint of a test environment. It connects to nothing.
+// New returns a suite for an endpoint of a test environment. It connects to nothing;
+// the names in the endpoint's certificate are looked at in each handshake.
 // The error says in a sentence why an endpoint or a number may not be used.
 func New(s Settings) (*Suite, error) {
 	endpoint, err := url.Parse(s.URL)
@@ -64,9 +69,16 @@ func New(s Settings) (*Suite, error) {
 	if s.TLS == nil || s.TLS.InsecureSkipVerify {
 		return nil, errors.New("a TLS configuration is needed, and it must verify the endpoint")
 	}
-	for _, host := range []string{endpoint.Hostname(), s.TLS.ServerName} {
+	if s.To == "" {
+		s.To = s.URL
+	}
+	to, err := url.Parse(s.To)
+	if err != nil {
+		return nil, errors.New("wsa:To must be a URI")
+	}
+	for _, host := range []string{endpoint.Hostname(), s.TLS.ServerName, to.Hostname()} {
 		if isNHS(host) {
-			return nil, errors.New("the host is under nhs.uk: a conformance suite asks questions, and may not be pointed at a service of the NHS")
+			return nil, errNHS
 		}
 	}
 	for _, number := range s.Children {
@@ -74,8 +86,8 @@ func New(s Settings) (*Suite, error) {
 			return nil, errors.New("an NHS number is neither of the 999 test range nor one of the official test harness: no other is ever sent")
 		}
 	}
-	if s.To == "" {
-		s.To = s.URL
+	if s.AccessMethod == "" {
+		s.AccessMethod = attended
 	}
 	if s.Timeout <= 0 {
 		s.Timeout = 10 * time.Second
@@ -86,6 +98,10 @@ func New(s Settings) (*Suite, error) {
 	return &Suite{settings: s, endpoint: endpoint}, nil
 }
 
+// errNHS is for an endpoint that the suite may not be pointed at.
+var errNHS = errors.New("the host is under nhs.uk: a conformance suite asks questions, and may not be pointed at a service of the NHS")
+
+// isNHS reports whether a host, or a name in a certificate, is under nhs.uk.
 func isNHS(host string) bool {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	return host == "nhs.uk" || strings.HasSuffix(host, ".nhs.uk")
@@ -97,11 +113,15 @@ type Case struct {
 	Group        string
 	Title        string
 	Requirements []string
+	Own          bool // Ward's own choice, and no published or observed rule
 	// Conversation is false for what is held against every reply of a run.
 	Conversation bool
 	// Asks is how many questions a sound provider puts to the Spine.
 	Asks int
 }
+
+// Level is "required" or "own".
+func (c Case) Level() string { return conform.Result{Own: c.Own}.Level() }
 
 // Cases lists what a run tries, in order.
 func Cases() []Case {

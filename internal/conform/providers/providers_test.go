@@ -1,15 +1,12 @@
 package providers_test
 
 import (
-	"context"
-	"crypto/tls"
-	"net"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/wardsmsp/ward/cpis"
-	"github.com/wardsmsp/ward/internal/conform"
 	"github.com/wardsmsp/ward/internal/conform/providers"
 )
 
@@ -22,21 +19,6 @@ func number(t *testing.T, digits string) cpis.NHSNumber {
 	return n
 }
 
-func settings(t *testing.T) providers.Settings {
-	t.Helper()
-	return providers.Settings{
-		URL: "https://smsp.example.invalid/smsp/cpis", TLS: &tls.Config{MinVersion: tls.VersionTLS12}, Username: "tester & sons", OtherUsername: "other",
-		Organisation: "RXX", OrganisationName: "Example <Hospital>", Provider: "Y99", AuditIdentity: "urn:nhs-uk:identity:ods:RXX:tester",
-		Role: cpis.Coded{Code: "R0580", System: cpis.OIDJobRole, Display: "Nurse Manager"},
-		Name: cpis.PersonName{Parts: []cpis.NamePart{{Kind: "given", Text: "Imogen"}, {Kind: "family", Text: "Hartley"}}},
-		ASID: "200000000290", UserID: "555000000001", RoleProfile: "555100000001",
-		Children: map[cpis.Code]cpis.NHSNumber{
-			"SMSP-0000": number(t, "9990000042"), "CPIS-0001": number(t, "9990000034"), "SMSP-0002": number(t, "9990010404"),
-			"SMSP-0004": number(t, "4444444444"), "CPIS-9999": number(t, "9990010307"), "SMSP-9999": number(t, "9990010269"),
-		},
-	}
-}
-
 // WRD-SAF-02: a suite cannot be made for a service of the NHS, nor send a number that
 // may be somebody's, nor to a machine that it does not verify.
 func TestWhatMayNotBeTried(t *testing.T) {
@@ -47,6 +29,8 @@ func TestWhatMayNotBeTried(t *testing.T) {
 		"a host of the NHS":               {func(s *providers.Settings) { s.URL = "https://smsp.trust.NHS.uk/cpis" }, "nhs.uk"},
 		"a host of the Spine":             {func(s *providers.Settings) { s.URL = "https://cpis.national.ncrs.nhs.uk./x" }, "nhs.uk"},
 		"nhs.uk itself":                   {func(s *providers.Settings) { s.URL = "https://nhs.uk/x" }, "nhs.uk"},
+		"an address of the NHS":           {func(s *providers.Settings) { s.To = "https://smsp.trust.nhs.uk/cpis" }, "nhs.uk"},
+		"an address that is none":         {func(s *providers.Settings) { s.To = "https://[smsp/cpis" }, "wsa:To"},
 		"a certificate of the NHS":        {func(s *providers.Settings) { s.TLS.ServerName = "smsp.trust.nhs.uk" }, "nhs.uk"},
 		"a URL without TLS":               {func(s *providers.Settings) { s.URL = "http://smsp.example.invalid" }, "https"},
 		"a URL that is none":              {func(s *providers.Settings) { s.URL = "://" }, "https"},
@@ -54,14 +38,14 @@ func TestWhatMayNotBeTried(t *testing.T) {
 		"an endpoint that is not known":   {func(s *providers.Settings) { s.TLS.InsecureSkipVerify = true }, "verify"},
 		"a number that may be somebody's": {func(s *providers.Settings) { s.Children["SMSP-0000"] = number(t, "9980000018") }, "999"},
 	} {
-		s := settings(t)
+		s := providers.Tester(t)
 		test.change(&s)
 		_, err := providers.New(s)
 		if err == nil || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	s := settings(t)
+	s := providers.Tester(t)
 	s.URL = "https://notnhs.uk.example.invalid"
 	_, err := providers.New(s)
 	if err != nil {
@@ -99,43 +83,19 @@ func TestCasesAreDescribed(t *testing.T) {
 	}
 }
 
-// What the configuration does not give leaves a case out, with a reason, and sends
-// nothing; where nobody listens the first case fails and the rest is left out.
-func TestWhatIsLeftOut(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := settings(t)
-	s.URL, s.Pause = "https://"+listener.Addr().String()+"/x", 1
-	s.UserID, s.OtherUsername = "", ""
-	delete(s.Children, "SMSP-0002")
-	listener.Close()
-	suite, err := providers.New(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for only, want := range map[string]string{
-		"N14-":        "the configuration gives no other_username",
-		"A1-person":   "the configuration gives no user",
-		"C-SMSP-0002": "the configuration gives no child with SMSP-0002",
-		"N4-more":     "no connection could be made",
-	} {
-		report := suite.Run(t.Context(), only, func(conform.Result) {})
-		first := report.Results[0]
-		if first.Got != want || (first.Status == conform.Failed) != (only == "N4-more") {
-			t.Errorf("%s: %s, %q", only, first.Status, first.Got)
+// What is Ward's own choice is marked as such, and each mark is used.
+func TestOwnChoicesAreMarked(t *testing.T) {
+	for _, entry := range providers.Own() {
+		used := slices.ContainsFunc(providers.Cases(), func(c providers.Case) bool {
+			return c.Own && (c.ID == entry || strings.HasSuffix(entry, "-") && strings.HasPrefix(c.ID, entry))
+		})
+		if !used {
+			t.Errorf("no case is %s", entry)
 		}
 	}
-	report := suite.Run(t.Context(), "N4-", func(conform.Result) {})
-	_, failed, notRun := report.Counts()
-	if failed != 1 || notRun != len(report.Results)-1 || report.Results[1].Got != "the endpoint could no longer be reached" {
-		t.Errorf("%d failed, %d not run, then %q", failed, notRun, report.Results[1].Got)
-	}
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	report = suite.Run(ended, "N4-", func(conform.Result) {})
-	if report.Results[0].Status != conform.NotRun || report.Results[0].Got != "the run was stopped" {
-		t.Errorf("%+v", report.Results[0])
+	for _, c := range providers.Cases() {
+		if c.ID == "C-CPIS-0001" && c.Level() != "required" || c.ID == "N32-same-message" && c.Level() != "own" {
+			t.Errorf("%s is %s", c.ID, c.Level())
+		}
 	}
 }

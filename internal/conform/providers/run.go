@@ -2,11 +2,15 @@ package providers
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"regexp"
+	"slices"
 	"strings"
+	"syscall"
 	"time"
 	"unicode"
 
@@ -15,8 +19,13 @@ import (
 )
 
 // Run tries the cases that Selected lists, one after the other, and calls done after
-// each. When ctx ends, what is left is not run.
-func (s *Suite) Run(ctx context.Context, only string, done func(conform.Result)) conform.Report {
+// each. When ctx ends, what is left is not run. The error says in a sentence why there
+// can be no run: the endpoint does not let the tester in, or is one of the NHS.
+func (s *Suite) Run(ctx context.Context, only string, done func(conform.Result)) (conform.Report, error) {
+	err := s.enter(ctx)
+	if err != nil && ctx.Err() == nil {
+		return conform.Report{}, fmt.Errorf("the run could not be made: %s", failure(err))
+	}
 	report := conform.Report{Suite: "provider", Subject: s.settings.URL, Tool: s.settings.Tool, Started: time.Now()}
 	tell := func(r conform.Result) {
 		report.Results = append(report.Results, r)
@@ -42,7 +51,21 @@ func (s *Suite) Run(ctx context.Context, only string, done func(conform.Result))
 		tell(r)
 	}
 	report.Finished = time.Now()
-	return report
+	return report, nil
+}
+
+// enter connects as the tester and sends a GET, which asks nothing: whether a
+// certificate is taken shows in TLS 1.3 only when something comes back. Without it a
+// refusal of others would show nothing.
+func (s *Suite) enter(ctx context.Context) error {
+	line, err := s.settings.dial(ctx, s.endpoint, nil)
+	if err != nil {
+		return err
+	}
+	defer line.close()
+	head := "GET " + s.endpoint.RequestURI() + " HTTP/1.1\r\nHost: " + s.endpoint.Host + "\r\nConnection: close\r\n\r\n"
+	_, err = line.exchange(message{head: head}, s.settings.Timeout)
+	return err
 }
 
 func pause(ctx context.Context, d time.Duration) {
@@ -56,6 +79,10 @@ func pause(ctx context.Context, d time.Duration) {
 // connection.
 func (s *Suite) try(ctx context.Context, t trial, w *watch) (r conform.Result, lost bool) {
 	r = result(t.Case())
+	if t.method != "" && t.method != s.settings.AccessMethod {
+		r.Got = "it is for clients whose access method is " + t.method
+		return r, false
+	}
 	began := time.Now()
 	c := conversation{suite: s, watch: w, id: t.id}
 	defer c.end()
@@ -75,8 +102,10 @@ func (s *Suite) try(ctx context.Context, t trial, w *watch) (r conform.Result, l
 			r.Status, r.Got = conform.Failed, "the case itself is at fault: "+err.Error()
 		case ok:
 			r.Status = conform.Passed
-		default:
+		case c.lost:
 			r.Status = conform.Failed
+		default:
+			r.Status = notAsWanted(r)
 		}
 		if r.Status != conform.Passed {
 			break
@@ -87,7 +116,15 @@ func (s *Suite) try(ctx context.Context, t trial, w *watch) (r conform.Result, l
 }
 
 func result(c Case) conform.Result {
-	return conform.Result{ID: c.ID, Group: c.Group, Title: c.Title, Requirements: c.Requirements}
+	return conform.Result{ID: c.ID, Group: c.Group, Title: c.Title, Requirements: c.Requirements, Own: c.Own}
+}
+
+// notAsWanted is the status of a case in which something else happened.
+func notAsWanted(r conform.Result) conform.Status {
+	if r.Own {
+		return conform.Differs
+	}
+	return conform.Failed
 }
 
 // numbered says which of several messages a text is about.
@@ -142,11 +179,11 @@ func (c *conversation) take(ctx context.Context, s step) (told string, ok bool, 
 	answer, err := c.send(ctx, d, m)
 	if err != nil {
 		c.lost = errors.Is(err, errUnreachable)
-		return failure(err), len(s.want.statuses) == 0 && isRefusal(err), nil
+		return failure(err), s.want.noAnswer && isRefusal(err), nil
 	}
 	r := read(answer)
 	c.watch.see(exchange{trial: c.id, sent: sentOf(m, fill, settings), reply: r})
-	return r.told(), len(s.want.statuses) > 0 && s.want.holds(r), nil
+	return r.told(), s.want.holds(r), nil
 }
 
 func (c *conversation) send(ctx context.Context, d *draft, m message) (received, error) {
@@ -168,13 +205,20 @@ func (c *conversation) send(ctx context.Context, d *draft, m message) (received,
 
 // failure says why there is no HTTP answer.
 func failure(err error) string {
+	var unverified *tls.CertificateVerificationError
 	switch {
+	case errors.Is(err, errNHS):
+		return errNHS.Error()
+	case errors.As(err, &unverified):
+		return "the certificate of the endpoint could not be verified"
 	case errors.Is(err, errUnreachable):
 		return "no connection could be made"
 	case isTimeout(err):
 		return "no answer in time"
-	default:
+	case isRefusal(err):
 		return "no HTTP answer: the connection was refused or ended"
+	default:
+		return "the exchange failed on this side, or what came back is no HTTP"
 	}
 }
 
@@ -183,15 +227,22 @@ func isTimeout(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// isRefusal reports whether the other side has ended the connection.
-func isRefusal(err error) bool { return !errors.Is(err, errUnreachable) && !isTimeout(err) }
+// isRefusal reports whether the other side has ended the connection, by an alert of TLS
+// or by closing it. What this side did not like is no refusal.
+func isRefusal(err error) bool {
+	var alert *net.OpError
+	if errors.As(err, &alert) && alert.Op == "remote error" {
+		return true
+	}
+	return slices.ContainsFunc([]error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE}, func(end error) bool { return errors.Is(err, end) })
+}
 
 // child is the number to ask about. What must be refused is, if possible, about a
 // child without a record: if it is asked all the same, nobody is notified.
 func (s Settings) child(code string) (string, error) {
 	wanted := []string{code}
 	if code == "" {
-		wanted = []string{"CPIS-0001", "SMSP-0000", "SMSP-0001", "SMSP-0002", "SMSP-0004", "SMSP-0005", "SMSP-9999", "CPIS-9999"}
+		wanted = []string{"CPIS-0001", "SMSP-0000", "SMSP-0002", "SMSP-0004", "SMSP-0005", "SMSP-9999", "CPIS-9999"}
 	}
 	for _, c := range wanted {
 		number, ok := s.Children[cpis.Code(c)]
@@ -208,6 +259,7 @@ func (s Settings) child(code string) (string, error) {
 // sent is what a reply is compared with.
 type sent struct {
 	messageID    string // as it was written
+	uuid         string // in it, in upper case
 	ids          []string
 	number       string
 	names        []string // words in lower case that no fault may repeat
@@ -221,6 +273,8 @@ func words(text string) []string {
 	return strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) })
 }
 
+var anyUUID = regexp.MustCompile(`(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
+
 var writtenMessageID = regexp.MustCompile(`:?MessageID(?:\s[^>]*)?>\s*([^<]*?)\s*<`)
 
 func sentOf(m message, fill slots, s Settings) sent {
@@ -228,6 +282,7 @@ func sentOf(m message, fill slots, s Settings) sent {
 	written := writtenMessageID.FindStringSubmatch(m.content)
 	if written != nil {
 		x.messageID = written[1]
+		x.uuid = strings.ToUpper(anyUUID.FindString(x.messageID))
 	}
 	for _, name := range []string{"message", "stamp", "tracking", "payload", "event", "other"} {
 		x.ids = append(x.ids, fill.values[name])

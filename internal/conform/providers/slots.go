@@ -74,6 +74,7 @@ func (s Settings) newSlots(number string) slots {
 	for _, name := range []string{"message", "stamp", "tracking", "payload", "event", "other"} {
 		id[name] = strings.ToUpper(uuid.NewString())
 		id[name+" in lower case"] = strings.ToLower(id[name])
+		id[name+" by reference"] = byReference(id[name])
 	}
 	created := now.Add(-time.Second)
 	values := map[string]string{
@@ -93,6 +94,8 @@ func (s Settings) newSlots(number string) slots {
 		"user identity":     escape(s.userIdentity()),
 		"asid":              escape(s.ASID),
 		"user":              escape(s.UserID),
+		"user by reference": byReference(s.UserID),
+		"asid by reference": byReference(s.ASID),
 		"profile":           escape(s.RoleProfile),
 		"role code":         escape(s.Role.Code),
 		"role system":       escape(s.Role.System),
@@ -103,6 +106,13 @@ func (s Settings) newSlots(number string) slots {
 	for name, value := range id {
 		values[name] = value
 	}
+	// Ids that are broken are new in each message too: a provider that takes one must
+	// not come to refuse it as used before.
+	message := id["message"]
+	values["message, a comment in it"] = message[:8] + "<!-- -->" + message[8:]
+	values["message, its last digit missing"] = message[:35]
+	values["message, without hyphens"] = strings.ReplaceAll(message, "-", "")
+	values["message, a letter G in it"] = "G" + message[1:]
 	return slots{values: values, now: now}
 }
 
@@ -123,6 +133,14 @@ func hostChanged(to string) string {
 	}
 	origin := u.Scheme + "://" + u.Host
 	return strings.Replace(to, origin, strings.ToUpper(origin), 1)
+}
+
+// byReference writes the first character of a text as a character reference.
+func byReference(s string) string {
+	if s == "" {
+		return ""
+	}
+	return fmt.Sprintf("&#%d;%s", s[0], s[1:])
 }
 
 // parts is the content of a name.

@@ -12,7 +12,8 @@ type trial struct {
 	requirements string // ids, separated by spaces
 	group        string
 	steps        []step
-	together     bool // all steps on one connection, as long as it is kept open
+	method       string // access method that it is for; any if empty
+	together     bool   // all steps on one connection, as long as it is kept open
 }
 
 // step is one message and what must come back.
@@ -23,27 +24,32 @@ type step struct {
 
 // Case is the trial as a list shows it.
 func (t trial) Case() Case {
-	c := Case{ID: t.id, Group: t.group, Title: t.title, Requirements: strings.Fields(t.requirements), Conversation: true}
+	c := Case{ID: t.id, Group: t.group, Title: t.title, Requirements: strings.Fields(t.requirements), Own: isOwn(t.id), Conversation: true}
 	for _, s := range t.steps {
 		c.Asks += s.want.asks
 	}
 	return c
 }
 
-// want is what must come back. With no status at all, no HTTP answer may come.
+// want is what must come back.
 type want struct {
-	statuses []int
-	faults   []string // permitted fault codes; empty if no fault is wanted
-	errors   []string // permitted codes of ToolkitErrorInfo
-	codes    []string // permitted response codes; empty if no answer is wanted
-	says     []string // words that the text of the fault must hold
-	child    string   // the code whose child is asked about
-	asks     int
+	noAnswer   bool // that no HTTP answer comes is right
+	turnedAway bool // any HTTP error is right, unless it is about load
+	statuses   []int
+	faults     []string // permitted fault codes; empty if no fault is wanted
+	errors     []string // permitted codes of ToolkitErrorInfo
+	codes      []string // permitted response codes; empty if no answer is wanted
+	says       []string // words that the text of the fault must hold
+	child      string   // the code whose child is asked about
+	asks       int
 }
 
 // String says it in words.
 func (w want) String() string {
-	if len(w.statuses) == 0 {
+	switch {
+	case w.turnedAway:
+		return "an HTTP error that is not about load, and no answer"
+	case w.noAnswer && len(w.statuses) == 0:
 		return "no HTTP answer"
 	}
 	var statuses []string
@@ -60,12 +66,17 @@ func (w want) String() string {
 	if len(w.says) > 0 {
 		s += ", its text saying " + strings.Join(w.says, ", ")
 	}
+	if w.noAnswer {
+		s += " with neither an answer nor a fault, or no HTTP answer"
+	}
 	return s
 }
 
 // holds reports whether a reply is what must come back.
 func (w want) holds(r *reply) bool {
 	switch {
+	case w.turnedAway:
+		return isHTTPRefusal(r.status) && !r.isAnswer()
 	case !slices.Contains(w.statuses, r.status):
 		return false
 	case len(w.codes) > 0:
@@ -73,7 +84,17 @@ func (w want) holds(r *reply) bool {
 	case len(w.faults) > 0:
 		return r.isFault() && slices.Contains(w.faults, r.faultCode()) && slices.Contains(w.errors, r.errorCode()) && w.isSaid(r)
 	default:
-		return !r.isAnswer()
+		return !r.isAnswer() && !r.isFault()
+	}
+}
+
+// isHTTPRefusal reports whether a status refuses what was sent, whenever it is sent.
+func isHTTPRefusal(status int) bool {
+	switch status {
+	case 429, 502, 503, 504:
+		return false
+	default:
+		return status >= 400 && status < 600
 	}
 }
 
@@ -157,9 +178,21 @@ func unacceptable(id, title, requirements string, changes ...change) trial {
 	return one(id, title, requirements, answer("SMSP-0005"), changes...)
 }
 
-// turnedAway is answered by an HTTP status alone.
-func turnedAway(id, title, requirements string, status int, changes ...change) trial {
-	return one(id, title, requirements, want{statuses: []int{status}}, changes...)
+// turnedAway is answered by an HTTP error, whichever the other side has for it.
+func turnedAway(id, title, requirements string, changes ...change) trial {
+	return one(id, title, requirements, want{turnedAway: true}, changes...)
+}
+
+// attended and smartcard are access methods of the tester.
+const (
+	attended  = "attended"
+	smartcard = "smartcard"
+)
+
+// of is a trial for testers of one access method.
+func (t trial) of(method string) trial {
+	t.method = method
+	return t
 }
 
 // accepted is asked, about a child with a record.

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -118,6 +119,12 @@ func (s Settings) dial(ctx context.Context, endpoint *url.URL, tlsChange func(*t
 	}
 	if tlsChange != nil {
 		tlsChange(config)
+	}
+	config.VerifyConnection = func(state tls.ConnectionState) error {
+		if slices.ContainsFunc(state.PeerCertificates[0].DNSNames, isNHS) {
+			return errNHS
+		}
+		return nil
 	}
 	conn := tls.Client(network, config)
 	err = conn.HandshakeContext(ctx)
