@@ -27,7 +27,14 @@ func (r *Run) watched(config *tls.Config) *tls.Config {
 		}
 		return nil, nil
 	}
+	verify := config.VerifyConnection
 	config.VerifyConnection = func(state tls.ConnectionState) error {
+		if verify != nil {
+			err := verify(state) // revocation lists
+			if err != nil {
+				return err
+			}
+		}
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.connections.identified++
