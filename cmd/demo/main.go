@@ -35,7 +35,7 @@ func main() {
 
 // budget is shorter than a real one, so that the children on whom the simulator
 // stalls do not keep the audience waiting.
-const budget = 3 * time.Second
+const budget = 5 * time.Second
 
 // options are what the command line decides.
 type options struct {

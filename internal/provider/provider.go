@@ -171,7 +171,7 @@ func (p *Provider) gatewayConfig() gateway.Config {
 		Numbers:        p.settings.Numbers,
 		Codes:          p.settings.CodeTable,
 		Budget:         budget,
-		RecordReserve:  min(budget/10, 500*time.Millisecond),
+		RecordReserve:  min(budget/5, time.Second),
 		ConnectRetries: *p.settings.Spine.ConnectRetries,
 		ReplayCode:     strconv.Itoa(itk.Replayed().ErrorCode),
 		Now:            time.Now,

@@ -158,7 +158,7 @@ func TestRestartAfterACrash(t *testing.T) {
 // outcome is recorded, and that nobody heard it.
 func TestClientGoesAwayDuringTheQuestion(t *testing.T) {
 	t.Parallel()
-	w := start(t, stage.Options{Budget: 3 * time.Second})
+	w := start(t, stage.Options{Budget: 5 * time.Second})
 	for name, number := range map[string]string{"answered": slow, "never answered": silent} {
 		t.Run(name, func(t *testing.T) {
 			before := w.Simulator.Counters().RequestsRead
