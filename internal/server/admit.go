@@ -164,7 +164,7 @@ func (s *Server) refused(x *exchange) audit.Entry {
 		e.Client = x.client.Name
 		e.Organisation = x.client.Organisations[0]
 	} else {
-		describe(&e, x.certificate)
+		nameCertificate(&e, x.certificate)
 	}
 	return e
 }

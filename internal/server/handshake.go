@@ -126,7 +126,7 @@ func (s *Server) survive(network net.Conn) {
 func (s *Server) refuseHandshake(conn *tls.Conn, err error, began time.Time) {
 	now := s.config.Now()
 	id, remote := s.config.NewID(), conn.RemoteAddr().String()
-	certificate, reason := s.whyRefused(conn, err, now)
+	certificate, reason := whyRefused(conn, err, now)
 	attributes := []any{"event", "connection.refused", "correlation", id, "remote", remote}
 	if reason == "" {
 		if s.remarks.Allow() {
@@ -154,7 +154,7 @@ func (s *Server) refuseHandshake(conn *tls.Conn, err error, began time.Time) {
 	if !s.handshakes.Allow() {
 		return
 	}
-	describe(&e, certificate)
+	nameCertificate(&e, certificate)
 	s.record(context.Background(), e)
 }
 
@@ -166,7 +166,7 @@ const (
 
 // whyRefused returns the certificate, if one was given, and a reason if the
 // handshake failed for want of a good one.
-func (s *Server) whyRefused(conn *tls.Conn, err error, now time.Time) (*x509.Certificate, trust.Refusal) {
+func whyRefused(conn *tls.Conn, err error, now time.Time) (*x509.Certificate, trust.Refusal) {
 	certificate, reason := trust.Reason(err, now)
 	if reason != "" {
 		return certificate, reason
@@ -191,8 +191,8 @@ func handshakeFailure(err error) string {
 	return text[:min(len(text), 200)]
 }
 
-// describe names a certificate that the register does not.
-func describe(e *audit.Entry, certificate *x509.Certificate) {
+// nameCertificate names a certificate that the register does not.
+func nameCertificate(e *audit.Entry, certificate *x509.Certificate) {
 	if certificate == nil {
 		return
 	}
