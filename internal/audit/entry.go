@@ -12,8 +12,11 @@
 package audit
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
 )
 
 // Kind says what an entry records. A kind is 1 to 32 lower-case letters and
@@ -29,11 +32,49 @@ const (
 	Refused     Kind = "refused"     // a request was turned down before anything was asked (WRD-AUD-08)
 	Recovered   Kind = "recovered"   // an intent found without an outcome at a restart: outcome unknown
 	Undelivered Kind = "undelivered" // the client went away before the answer was written (WRD-RC-18)
+
+	Configured  Kind = "configured"   // the configuration that is in force, and what changed in it (IG-3.9.11)
+	Read        Kind = "read"         // somebody read the log (IG-3.9.3b)
+	Verified    Kind = "verified"     // somebody verified the log
+	Erased      Kind = "erased"       // content was destroyed on an order (WRD-AUD-10)
+	Expired     Kind = "expired"      // content was removed since its time of retention had ended (WRD-AUD-12)
+	Held        Kind = "held"         // a legal hold was laid on entries (WRD-AUD-11)
+	Released    Kind = "released"     // a legal hold was lifted
+	Restored    Kind = "restored"     // the log goes on from a copy that lacks entries which were covered by a checkpoint
+	Stepped     Kind = "stepped"      // the clock went back
+	LoggedIn    Kind = "logged_in"    // somebody logged in (IG-3.15.4a)
+	LoggedOut   Kind = "logged_out"   // somebody logged out
+	LoginFailed Kind = "login_failed" // somebody did not get in (IG-3.15.4b)
 )
 
 // closes reports whether an entry of this kind ends the intent with the same
 // correlation.
 func (k Kind) closes() bool { return k == Outcome || k == Recovered }
+
+// Class is a class of entries for retention (MSCA-AUD-01c).
+type Class string
+
+// The classes of entries.
+const (
+	Questions  Class = "questions"  // what was asked, answered and refused
+	Readings   Class = "readings"   // who read the log, and log-ins
+	Operations Class = "operations" // starts, stops and changes
+	Permanent  Class = "permanent"  // what was removed from the log and held, which is kept for ever
+)
+
+// Class is the class of an entry of this kind.
+func (k Kind) Class() Class {
+	switch k {
+	case Intent, Outcome, Refused, Recovered, Undelivered:
+		return Questions
+	case Read, Verified, LoggedIn, LoggedOut, LoginFailed:
+		return Readings
+	case Erased, Expired, Held, Released, Restored:
+		return Permanent
+	default:
+		return Operations
+	}
+}
 
 func (k Kind) valid() bool {
 	if len(k) == 0 || len(k) > 32 {
@@ -54,6 +95,9 @@ const (
 	MaxText = 512     // bytes of one text value
 	MaxList = 16      // items of one list
 	MaxLeaf = 1 << 19 // bytes of an encoded entry; the other limits keep every entry below it
+
+	MaxDetail  = 1 << 18 // bytes of Detail; a longer one is replaced by {}
+	MaxRemoved = 1 << 10 // ranges of Removed; more are an error, since they must not be cut
 )
 
 // Entry is one event. Its sequence number is not part of it: the log assigns
@@ -89,12 +133,32 @@ type Entry struct {
 
 	Elapsed  time.Duration // since the request was received; kept to the microsecond
 	Software string        // the build, on started
+	Instance string        // which of several instances of the provider wrote the entry
+
+	Operator  string          // who acted on the log or the configuration
+	Purpose   string          // what for, as they said
+	Authority string          // on whose order: of an erasure or a hold
+	Detail    json.RawMessage // what was shown, asked for or changed, as a JSON object
+
+	Entries int     // how many entries were shown, or lost their content
+	Class   Class   // of the entries that lost their content; "" for any
+	Order   string  // SHA-256 of the order by which content was erased, hexadecimal
+	Removed []Range // where entries lost their content
+	Hold    string  // names a legal hold
+	Covered int64   // in restored: entries that a checkpoint covers, of which the copy lacks the last
+
+	// Content commits to what is sealed apart from the leaf: SHA-256 of the
+	// sealed bytes, zero if there is none. The log sets it.
+	Content tlog.Hash
 
 	// Altered says that the stored form differs from what was given: a value
 	// or a list was cut to its limit, or bytes that are not UTF-8 were replaced
 	// by U+FFFD. The log sets it.
 	Altered bool
 }
+
+// Range is a run of entries, First and Last among them.
+type Range struct{ First, Last int64 }
 
 // Identity is an audit identity of the client's message.
 type Identity struct {
