@@ -62,7 +62,7 @@ func TestDefaults(t *testing.T) {
 	given := cmp.Options{
 		cmpopts.IgnoreFields(config.File{}, "Environment", "ODSCode", "Listen"),
 		cmpopts.IgnoreFields(config.Spine{}, "Endpoint", "Certificate", "Key", "CA", "FromASID", "ToASID"),
-		cmpopts.IgnoreFields(config.Audit{}, "Database", "SigningKey", "VerifierKey"),
+		cmpopts.IgnoreFields(config.Audit{}, "Database", "SigningKey", "VerifierKey", "SealingKeys", "IndexKeys"),
 		cmpopts.IgnoreFields(config.Client{}, "Name", "Organisations", "Setting", "CertificateFile", "Usernames", "AuditIdentities", "ASID"),
 	}
 	if diff := cmp.Diff(expected, s.File, given); diff != "" {

@@ -108,6 +108,7 @@ func (p *Provider) openLog(ctx context.Context) error {
 	p.log, err = audit.Open(ctx, audit.Options{
 		Store:           store,
 		Signer:          p.settings.Signer,
+		Keys:            p.settings.Keys,
 		Checkpoints:     p.settings.Audit.Checkpoints,
 		CheckpointEvery: p.settings.Audit.Every,
 		MaxWait:         p.settings.Audit.GroupWait,

@@ -318,7 +318,7 @@ func (s *siege) checkLog(t *testing.T, asked []spinesim.ChildView) {
 	}
 	defer store.Close()
 	outcomes := map[string]int{}
-	for record, err := range audit.Entries(t.Context(), store, 0, math.MaxInt64) {
+	for record, err := range audit.Entries(t.Context(), store, file.Keys, 0, math.MaxInt64) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -210,7 +210,7 @@ func (s *scene) tally(t *testing.T) tally {
 		t.Fatal(err)
 	}
 	n := tally{read: int(s.Simulator.Counters().RequestsRead)}
-	for record, err := range audit.Entries(t.Context(), store, 0, math.MaxInt64) {
+	for record, err := range audit.Entries(t.Context(), store, nil, 0, math.MaxInt64) {
 		if err != nil {
 			t.Fatal(err)
 		}

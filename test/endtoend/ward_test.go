@@ -190,7 +190,7 @@ func (w *ward) entries(t *testing.T) []audit.Entry {
 		t.Fatal(err)
 	}
 	var all []audit.Entry
-	for record, err := range audit.Entries(t.Context(), store, 0, math.MaxInt64) {
+	for record, err := range audit.Entries(t.Context(), store, file.Keys, 0, math.MaxInt64) {
 		if err != nil {
 			t.Fatal(err)
 		}

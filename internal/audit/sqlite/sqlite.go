@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -184,25 +185,19 @@ func commit(conn *sqlite.Conn, g audit.Group) error {
 	if size != g.Base {
 		return audit.ErrMoved
 	}
-	err = insert(conn, g.Rows)
-	if err != nil {
-		return err
-	}
-	for _, seq := range g.Opened {
-		err := execute(conn, "INSERT INTO open_intents (seq) VALUES (?)", seq)
+	for _, step := range []func() error{
+		func() error { return addRows(conn, g.Rows) },
+		func() error { return addTerms(conn, g.Terms) },
+		func() error { return addSpans(conn, g.Spans) },
+		func() error { return addOpened(conn, g.Opened) },
+		func() error { return closeOpened(conn, g.Closed) },
+		func() error { return remove(conn, g.Removals) },
+		func() error { return claim(conn, g) },
+	} {
+		err := step()
 		if err != nil {
 			return err
 		}
-	}
-	for _, seq := range g.Closed {
-		err := execute(conn, "DELETE FROM open_intents WHERE seq = ?", seq)
-		if err != nil {
-			return err
-		}
-	}
-	err = claim(conn, g)
-	if err != nil {
-		return err
 	}
 	err = execute(conn, "INSERT OR REPLACE INTO checkpoint (id, note) VALUES (0, ?)", g.Checkpoint)
 	if err != nil {
@@ -211,13 +206,9 @@ func commit(conn *sqlite.Conn, g audit.Group) error {
 	return execute(conn, "COMMIT")
 }
 
-func insert(conn *sqlite.Conn, rows []audit.Row) error {
-	stmt, err := conn.Prepare("INSERT INTO entries (seq, leaf, hashes) VALUES (?, ?, ?)")
-	if err != nil {
-		return err
-	}
+func addRows(conn *sqlite.Conn, rows []audit.Row) error {
 	var hashes []byte
-	for _, row := range rows {
+	err := each(conn, "INSERT INTO entries (seq, leaf, hashes) VALUES (?, ?, ?)", rows, func(stmt *sqlite.Stmt, row audit.Row) {
 		hashes = hashes[:0]
 		for _, hash := range row.Hashes {
 			hashes = append(hashes, hash[:]...)
@@ -225,16 +216,15 @@ func insert(conn *sqlite.Conn, rows []audit.Row) error {
 		stmt.BindInt64(1, row.Seq)
 		stmt.BindBytes(2, row.Leaf)
 		stmt.BindBytes(3, hashes)
-		_, err := stmt.Step()
-		if err != nil {
-			return err
-		}
-		err = stmt.Reset()
-		if err != nil {
-			return err
-		}
+	})
+	if err != nil {
+		return err
 	}
-	return nil
+	sealed := slices.DeleteFunc(slices.Clone(rows), func(row audit.Row) bool { return row.Sealed == nil })
+	return each(conn, "INSERT INTO content (seq, sealed) VALUES (?, ?)", sealed, func(stmt *sqlite.Stmt, row audit.Row) {
+		stmt.BindInt64(1, row.Seq)
+		stmt.BindBytes(2, row.Sealed)
+	})
 }
 
 // execute runs a statement that returns no rows.

@@ -132,9 +132,10 @@ func TestChangedSchemaIsRefused(t *testing.T) {
 		"ALTER TABLE entries RENAME TO rows; CREATE VIEW entries AS SELECT * FROM rows",
 		"CREATE INDEX i ON entries (leaf)",
 		"CREATE TABLE more (x)",
-		"DROP TABLE open_intents",
+		"DROP TABLE opened",
 		"PRAGMA user_version = 1",
-		"PRAGMA user_version = 3",
+		"PRAGMA user_version = 2",
+		"PRAGMA user_version = 4",
 		"PRAGMA application_id = 1",
 	} {
 		t.Run(change, func(t *testing.T) {
@@ -173,7 +174,7 @@ func TestDamagedFileIsAnError(t *testing.T) {
 	store := open(t, path)
 	for base := range int64(40) {
 		row := audit.Row{Seq: base, Leaf: make([]byte, 500)}
-		err := store.Commit(t.Context(), audit.Group{Base: base, Rows: []audit.Row{row}, Checkpoint: []byte("c"), Opened: []int64{base}})
+		err := store.Commit(t.Context(), audit.Group{Base: base, Rows: []audit.Row{row}, Checkpoint: []byte("c"), Opened: []audit.Opened{{Seq: base}}})
 		if err != nil {
 			t.Fatal(err)
 		}
