@@ -17,17 +17,17 @@ import (
 
 	"github.com/wardsmsp/ward/internal/audit"
 	"github.com/wardsmsp/ward/internal/audit/seal"
-	"github.com/wardsmsp/ward/internal/audit/sqlite"
+	"github.com/wardsmsp/ward/internal/audit/stores"
 	"github.com/wardsmsp/ward/internal/config"
 )
 
 // openAudit opens the audit log that a configuration names, for reading.
-func openAudit(path string) (*sqlite.ReadOnly, *config.AuditFile, error) {
+func openAudit(ctx context.Context, path string) (stores.Reader, *config.AuditFile, error) {
 	file, err := config.LoadAudit(path)
 	if err != nil {
 		return nil, nil, wrong(path, err)
 	}
-	store, err := sqlite.OpenReadOnly(file.Database)
+	store, err := stores.Read(ctx, file.Store)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -41,7 +41,7 @@ func auditVerify(ctx context.Context, args []string, out, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	store, file, err := openAudit(*path)
+	store, file, err := openAudit(ctx, *path)
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func auditShow(ctx context.Context, args []string, out, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	store, file, err := openAudit(*path)
+	store, file, err := openAudit(ctx, *path)
 	if err != nil {
 		return err
 	}

@@ -38,6 +38,7 @@ type Settings struct {
 	Signer    note.Signer
 	Verifier  note.Verifier
 	Keys      *seal.Keys
+	Store     Store
 	LogLevel  slog.Level
 }
 

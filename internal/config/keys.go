@@ -157,6 +157,7 @@ func (c *checker) secret(key, path string) ([]byte, bool) {
 
 func (c *checker) audit(s *Settings) {
 	s.Audit.Database = c.path(s.Audit.Database)
+	s.Store = Store{Database: s.Audit.Database}
 	s.Audit.Checkpoints = c.path(s.Audit.Checkpoints)
 	if s.Audit.Database == "" {
 		c.problems.add("audit.database", "is missing; name the file of the audit log")
@@ -223,10 +224,15 @@ func readKeys[K any](c *checker, key string, paths []string, parse func(string) 
 	return keys
 }
 
+// Store says where the audit log is kept.
+type Store struct {
+	Database string // path of an SQLite database
+}
+
 // AuditFile is the part of a configuration that reading the audit log needs: no
 // signing key and no certificate.
 type AuditFile struct {
-	Database    string
+	Store       Store
 	Checkpoints string
 	Verifier    note.Verifier
 	Keys        *seal.Keys // nil where one cannot be read: the log can then be verified all the same
@@ -242,8 +248,8 @@ func LoadAudit(path string) (*AuditFile, error) {
 		return nil, err
 	}
 	c := &checker{folder: filepath.Dir(path)}
-	a := &AuditFile{Database: c.path(file.Audit.Database), Checkpoints: c.path(file.Audit.Checkpoints)}
-	if a.Database == "" {
+	a := &AuditFile{Store: Store{Database: c.path(file.Audit.Database)}, Checkpoints: c.path(file.Audit.Checkpoints)}
+	if a.Store.Database == "" {
 		c.problems.add("audit.database", "is missing; name the file of the audit log")
 	}
 	a.Verifier = c.verifier(file.Audit.VerifierKey)

@@ -239,7 +239,7 @@ func TestLoadAuditNeedsNothingElse(t *testing.T) {
 	dir := folder(t)
 	a, err := config.LoadAudit(put(t, dir, "[audit]\ndatabase = \"audit.db\"\nverifier_key = \"audit-key.pub\"\ncheckpoints = \"checkpoints\"\nsigning_key = \"absent\"\n[later]\nsetting = 1\n"))
 	must(t, err)
-	if a.Database != filepath.Join(dir, "audit.db") || a.Checkpoints != filepath.Join(dir, "checkpoints") || a.Verifier == nil {
+	if a.Store.Database != filepath.Join(dir, "audit.db") || a.Checkpoints != filepath.Join(dir, "checkpoints") || a.Verifier == nil {
 		t.Errorf("got %+v", a)
 	}
 	_, err = config.LoadAudit(put(t, dir, "[audit]\n"))

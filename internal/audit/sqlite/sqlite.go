@@ -31,7 +31,7 @@ const (
 // Store is an audit.Store.
 type Store struct {
 	ReadOnly
-	lock *os.File
+	lock *os.File // nil in a store that was joined
 
 	mu     sync.Mutex
 	writer *sqlite.Conn // nil after a failure: the next commit begins afresh
@@ -48,6 +48,27 @@ func Open(path string) (*Store, error) {
 	}
 	s := &Store{lock: held}
 	s.path = path
+	err = create(path)
+	if err == nil {
+		err = s.open()
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("audit store %s: %w", path, err), s.Close())
+	}
+	return s, nil
+}
+
+// Join opens a database that is there for writing, beside the process that has it
+// open, if one has. Each commit is made on what the store then holds, so that neither
+// disturbs the other; but who joins must not take the questions that are open for
+// abandoned.
+func Join(path string) (*Store, error) {
+	_, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("audit store: %w", err)
+	}
+	s := &Store{}
+	s.path = path
 	err = s.open()
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("audit store %s: %w", path, err), s.Close())
@@ -55,11 +76,7 @@ func Open(path string) (*Store, error) {
 	return s, nil
 }
 
-func (s *Store) open() error {
-	err := create(s.path)
-	if err != nil {
-		return err
-	}
+func (s *Store) open() (err error) {
 	s.writer, err = openWriter(s.path)
 	if err != nil {
 		return err
@@ -129,7 +146,10 @@ func (s *Store) Close() error {
 	if s.writer != nil {
 		err = errors.Join(err, s.writer.Close())
 	}
-	return errors.Join(err, s.lock.Close())
+	if s.lock != nil {
+		err = errors.Join(err, s.lock.Close())
+	}
+	return err
 }
 
 // ready makes a new writing connection after a failure.
