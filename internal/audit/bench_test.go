@@ -50,7 +50,7 @@ func BenchmarkRows(b *testing.B) {
 			if seq%2 == 0 {
 				g.Opened = append(g.Opened, audit.Opened{Seq: seq, Correlation: e.Correlation})
 			} else {
-				g.Closed = append(g.Closed, e.Correlation)
+				g.Closed = append(g.Closed, audit.Opened{Seq: seq, Correlation: e.Correlation})
 			}
 		}
 		err := store.Commit(b.Context(), g)

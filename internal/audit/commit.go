@@ -262,7 +262,7 @@ func (g *Group) add(at *edge, p *pending) error {
 	case p.kind == Intent:
 		g.Opened = append(g.Opened, Opened{seq, p.correlation})
 	case p.kind.closes():
-		g.Closed = append(g.Closed, p.correlation)
+		g.Closed = append(g.Closed, Opened{seq, p.correlation})
 	}
 	return nil
 }

@@ -217,15 +217,15 @@ func TestIntentsCloseOnce(t *testing.T) {
 	}
 	type change struct {
 		Opened []audit.Opened
-		Closed []string
+		Closed []audit.Opened
 	}
 	var got []change
 	for _, g := range store.all[1:] { // the first is of the empty log
 		got = append(got, change{g.Opened, g.Closed})
 	}
 	opened := func(seq int64) change { return change{Opened: []audit.Opened{{Seq: seq, Correlation: "c"}}} }
-	closed := change{Closed: []string{"c"}}
-	want := []change{opened(0), opened(1), closed, closed, opened(4), {}, closed}
+	closed := func(seq int64) change { return change{Closed: []audit.Opened{{Seq: seq, Correlation: "c"}}} }
+	want := []change{opened(0), opened(1), closed(2), closed(3), opened(4), {}, closed(6)}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("changes of the open intents (-want +got):\n%s", diff)
 	}

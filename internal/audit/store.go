@@ -33,6 +33,10 @@ type Reader interface {
 	// Terms returns the stored terms of the entries of one block of BlockSize.
 	Terms(ctx context.Context, block int64) ([]TermRow, error)
 
+	// Claims returns the stored claims, in any order. The sequence ends at the
+	// first error.
+	Claims(ctx context.Context) iter.Seq2[ClaimRow, error]
+
 	// Spans returns the stored spans that have a time within since <= t < until,
 	// in the order of their numbers.
 	Spans(ctx context.Context, since, until int64) ([]Span, error)
@@ -111,7 +115,7 @@ type Group struct {
 	Rows       []Row     // their sequence numbers go on from Base; none to renew the checkpoint only
 	Checkpoint []byte    // replaces the stored one
 	Opened     []Opened  // add these to the open intents,
-	Closed     []string  // then take out those of these correlations
+	Closed     []Opened  // then take out those of these correlations that are of smaller numbers
 	Terms      []TermRow // of Rows, by rising term and sequence number
 	Spans      []Span    // of Rows: to widen the stored ones with
 	Removals   []Removal // what entries before Base lose

@@ -36,6 +36,9 @@ func (s *tampered) Find(context.Context, [][]seal.Term, int64, int64, int) ([]in
 	return nil, errors.ErrUnsupported
 }
 
+// Claims implements audit.Reader; verifying reads none.
+func (s *tampered) Claims(context.Context) iter.Seq2[audit.ClaimRow, error] { return nil }
+
 func (s *tampered) Terms(context.Context, int64) ([]audit.TermRow, error) { return s.terms, nil }
 
 func (s *tampered) Spans(context.Context, int64, int64) ([]audit.Span, error) { return s.spans, nil }

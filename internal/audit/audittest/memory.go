@@ -68,7 +68,7 @@ func (m *Memory) Commit(ctx context.Context, g audit.Group) error {
 	m.head.Size += int64(len(g.Rows))
 	m.head.Checkpoint = g.Checkpoint
 	m.head.Open = slices.DeleteFunc(append(m.head.Open, g.Opened...), func(o audit.Opened) bool {
-		return slices.Contains(g.Closed, o.Correlation)
+		return slices.ContainsFunc(g.Closed, func(c audit.Opened) bool { return c.Correlation == o.Correlation && o.Seq < c.Seq })
 	})
 	m.index(g)
 	maps.DeleteFunc(m.claims, func(_ audit.ClaimKey, until int64) bool { return until < g.Forget })
@@ -132,6 +132,20 @@ func (m *Memory) Terms(ctx context.Context, block int64) ([]audit.TermRow, error
 		return cmp.Or(cmp.Compare(a.Term, b.Term), cmp.Compare(a.Seq, b.Seq))
 	})
 	return terms, ctx.Err()
+}
+
+// Claims implements audit.Reader.
+func (m *Memory) Claims(context.Context) iter.Seq2[audit.ClaimRow, error] {
+	return func(yield func(audit.ClaimRow, error) bool) {
+		m.mu.Lock()
+		claims := maps.Clone(m.claims)
+		m.mu.Unlock()
+		for key, until := range claims {
+			if !yield(audit.ClaimRow{Key: key, Until: until}, nil) {
+				return
+			}
+		}
+	}
 }
 
 // Spans implements audit.Reader.

@@ -119,12 +119,14 @@ func readsBack(t *testing.T, open func(*testing.T) (audit.Store, func())) {
 	defer closed()
 	first, second := group(0, 5), group(5, 3)
 	first.Opened = opened(1, 3, 4)
-	second.Opened = opened(5, 7)
-	second.Closed = []string{"c3", "c7"} // 7 opens and closes in one group
+	second.Opened = append(opened(5), audit.Opened{Seq: 6, Correlation: "c4"}, audit.Opened{Seq: 7, Correlation: "c3"})
+	// 6 is closed in the group that opens it; 7 opens the correlation of 3 again.
+	second.Closed = []audit.Opened{{Seq: 4, Correlation: "c3"}, {Seq: 8, Correlation: "c4"}}
 	commit(t, store, first)
 	wantHead(t, store, audit.Head{Size: 5, Checkpoint: first.Checkpoint, Open: opened(1, 3, 4)})
 	commit(t, store, second)
-	wantHead(t, store, audit.Head{Size: 8, Checkpoint: second.Checkpoint, Open: opened(1, 4, 5)})
+	want := append(opened(1, 5), audit.Opened{Seq: 7, Correlation: "c3"})
+	wantHead(t, store, audit.Head{Size: 8, Checkpoint: second.Checkpoint, Open: want})
 	wantRows(t, store, append(first.Rows, second.Rows...))
 }
 
@@ -280,7 +282,7 @@ func oneCommit(t *testing.T, open func(*testing.T) (audit.Store, func())) {
 			g := group(base, 1)
 			g.Opened = opened(base)
 			if base > 0 {
-				g.Closed = []string{opened(base - 1)[0].Correlation}
+				g.Closed = []audit.Opened{{Seq: base, Correlation: opened(base - 1)[0].Correlation}}
 			}
 			err := store.Commit(context.Background(), g)
 			if err != nil {
@@ -329,6 +331,16 @@ func claims(t *testing.T, open func(*testing.T) (audit.Store, func())) {
 		}
 		if diff := cmp.Diff(wanted, got); diff != "" {
 			t.Fatalf("Claimed (-want +got):\n%s", diff)
+		}
+		listed := make(map[audit.ClaimKey]bool)
+		for claim, err := range store.Claims(t.Context()) {
+			if err != nil {
+				t.Fatalf("Claims: %v", err)
+			}
+			listed[claim.Key] = claim.Until%100 == 0 // as given
+		}
+		if diff := cmp.Diff(wanted, listed); diff != "" {
+			t.Fatalf("Claims (-want +got):\n%s", diff)
 		}
 	}
 	wantClaimed()

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"iter"
 
 	"zombiezen.com/go/sqlite"
 
@@ -27,6 +28,20 @@ func claim(conn *sqlite.Conn, g audit.Group) error {
 	}
 	return execute(conn, "DELETE FROM claims WHERE key IN (SELECT key FROM claims WHERE until < ? ORDER BY until LIMIT ?)",
 		g.Forget, len(g.Claims)+forgotten)
+}
+
+// Claims implements audit.Reader.
+func (r *ReadOnly) Claims(ctx context.Context) iter.Seq2[audit.ClaimRow, error] {
+	return func(yield func(audit.ClaimRow, error) bool) {
+		err := r.query(ctx, "SELECT key, until FROM claims", nil, func(stmt *sqlite.Stmt) bool {
+			row := audit.ClaimRow{Until: stmt.ColumnInt64(1)}
+			stmt.ColumnBytes(0, row.Key[:])
+			return yield(row, nil)
+		})
+		if err != nil {
+			yield(audit.ClaimRow{}, err)
+		}
+	}
 }
 
 // Claimed implements audit.Store. It reads over the connection that writes, so that

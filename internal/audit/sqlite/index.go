@@ -116,9 +116,10 @@ func addOpened(conn *sqlite.Conn, opened []audit.Opened) error {
 	})
 }
 
-func closeOpened(conn *sqlite.Conn, correlations []string) error {
-	return each(conn, "DELETE FROM opened WHERE correlation = ?", correlations, func(stmt *sqlite.Stmt, correlation string) {
-		stmt.BindText(1, correlation)
+func closeOpened(conn *sqlite.Conn, closed []audit.Opened) error {
+	return each(conn, "DELETE FROM opened WHERE correlation = ? AND seq < ?", closed, func(stmt *sqlite.Stmt, c audit.Opened) {
+		stmt.BindText(1, c.Correlation)
+		stmt.BindInt64(2, c.Seq)
 	})
 }
 
