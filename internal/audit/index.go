@@ -27,22 +27,49 @@ func (x *index) add(ctx context.Context, v *verifier, row Row, leaf Leaf) error 
 		}
 		x.block, x.terms, x.late = row.Seq/BlockSize, x.terms[:0], nil
 	}
-	if leaf.Version < 3 {
-		return nil
-	}
-	terms := leaf.Entry.publicTerms()
-	if row.Sealed != nil {
-		personal, err := seal.Terms(row.Sealed)
-		if err != nil {
-			return &Mismatch{First: row.Seq, Last: row.Seq, Reason: "has a content that cannot be read: " + err.Error()}
-		}
-		terms = set(append(terms, personal...))
+	terms, err := leaf.terms(row)
+	if err != nil {
+		return err
 	}
 	for _, term := range terms {
 		x.terms = append(x.terms, TermRow{term, row.Seq})
 	}
-	x.spans = widen(x.spans, row.Seq, leaf.Entry.Time.UnixMilli())
+	if leaf.Version > 2 {
+		x.spans = widen(x.spans, row.Seq, leaf.Entry.Time.UnixMilli())
+	}
 	return nil
+}
+
+// terms are those that a store must hold for a row. Entries of the first two versions
+// are found without.
+func (l *Leaf) terms(row Row) ([]seal.Term, error) {
+	if l.Version < 3 {
+		return nil, nil
+	}
+	terms := l.Entry.publicTerms()
+	if row.Sealed == nil {
+		return terms, nil
+	}
+	personal, err := seal.Terms(row.Sealed)
+	if err != nil {
+		return nil, &Mismatch{First: row.Seq, Last: row.Seq, Reason: "has a content that cannot be read: " + err.Error()}
+	}
+	return set(append(terms, personal...)), nil
+}
+
+// RemovalOf takes its content from a row. Of the keyed terms it leaves those that by
+// chance are also terms of the leaf.
+func RemovalOf(row Row) (Removal, error) {
+	leaf, err := parseRow(row)
+	if err != nil {
+		return Removal{}, err
+	}
+	personal, err := seal.Terms(row.Sealed)
+	if err != nil {
+		return Removal{}, &Mismatch{First: row.Seq, Last: row.Seq, Reason: "has a content that cannot be read: " + err.Error()}
+	}
+	public := leaf.Entry.publicTerms()
+	return Removal{Seq: row.Seq, Terms: slices.DeleteFunc(personal, func(t seal.Term) bool { return slices.Contains(public, t) })}, nil
 }
 
 // compare holds what was collected, and not compared yet, against what is stored.
@@ -98,7 +125,7 @@ func (x *index) lost(ctx context.Context, v *verifier, term TermRow) error {
 	}
 	if leaf.Entry.HasContent() && row.Sealed == nil && !slices.Contains(leaf.Entry.publicTerms(), term.Term) {
 		if !x.late[row.Seq] {
-			v.removed.append(row.Seq, leaf.Entry.Kind.Class())
+			v.removed.add(row.Seq, leaf.Entry.Kind.Class())
 			if x.late == nil {
 				x.late = make(map[int64]bool)
 			}

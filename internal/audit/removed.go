@@ -2,44 +2,22 @@ package audit
 
 import "math"
 
-// removed keeps account of contents that are not there. Runs of entries of one class
-// whose contents are all gone are kept as one, so that a log of which years have
-// expired needs no more memory than another.
-type removed struct {
-	runs map[Class][]Range
-	last map[Class]int64 // the newest entry of each class whose content is there
-}
+// removed keeps account of contents that are not there. Entries of one class that
+// follow each other are kept as one run, so that years that have expired need little
+// memory.
+type removed struct{ runs map[Class][]Range }
 
-// add says that the content of an entry is not there. Entries come in their order.
+// add says that the content of an entry is not there, or not any more.
 func (r *removed) add(seq int64, class Class) {
-	runs := r.runs[class]
-	if len(runs) > 0 && r.joins(class, runs[len(runs)-1]) {
-		runs[len(runs)-1].Last = seq
-		return
-	}
-	r.append(seq, class)
-}
-
-// append says that a content which was there is there no more.
-func (r *removed) append(seq int64, class Class) {
 	if r.runs == nil {
 		r.runs = make(map[Class][]Range)
 	}
-	r.runs[class] = append(r.runs[class], Range{seq, seq})
-}
-
-// present says that the content of an entry is there, which ends a run.
-func (r *removed) present(seq int64, class Class) {
-	if r.last == nil {
-		r.last = make(map[Class]int64)
+	runs := r.runs[class]
+	if n := len(runs); n > 0 && runs[n-1].Last == seq-1 {
+		runs[n-1].Last = seq
+		return
 	}
-	r.last[class] = seq
-}
-
-// joins reports whether no content of the class is there after a run.
-func (r *removed) joins(class Class, run Range) bool {
-	last, ok := r.last[class]
-	return !ok || last < run.Last
+	r.runs[class] = append(runs, Range{seq, seq})
 }
 
 // account takes off what an entry says was removed.
