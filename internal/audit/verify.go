@@ -39,15 +39,15 @@ type Report struct {
 // numbered from 0 without a gap, each leaf is well-formed and of its place, the
 // stored hashes are those of the leaves, the open intents are those without an
 // outcome, the checkpoint is signed by a known key and is that of all entries,
-// and every checkpoint in the directory dir of exported ones, unless that is "",
-// is signed and is that of the first entries. It needs nothing but the store,
-// the directory and the public keys.
+// and every checkpoint in the directories dirs of exported ones is signed and is
+// that of the first entries. It needs nothing but the store, the directories and
+// the public keys.
 //
 // If something is wrong the error is a *Mismatch with the first place, or says
 // which checkpoint cannot be trusted. The report counts what was right.
-func Verify(ctx context.Context, store Reader, known note.Verifiers, origin, dir string) (Report, error) {
+func Verify(ctx context.Context, store Reader, known note.Verifiers, origin string, dirs []string) (Report, error) {
 	v := verifier{open: make(map[string][]int64)}
-	err := v.verify(ctx, store, known, origin, dir)
+	err := v.verify(ctx, store, known, origin, dirs)
 	var m *Mismatch
 	if errors.As(err, &m) {
 		v.report.Entries = min(v.report.Entries, max(0, m.First))
@@ -63,17 +63,18 @@ type verifier struct {
 	report   Report
 }
 
-func (v *verifier) verify(ctx context.Context, store Reader, known note.Verifiers, origin, dir string) error {
-	var err error
-	if dir != "" {
-		// Read before the store, which must then be at least as new.
-		v.exported, err = readExported(dir, known, origin)
+func (v *verifier) verify(ctx context.Context, store Reader, known note.Verifiers, origin string, dirs []string) error {
+	// Read before the store, which must then be at least as new.
+	for _, dir := range dirs {
+		exported, err := readExported(dir, known, origin)
 		if err != nil {
 			return err
 		}
-		if n := len(v.exported); n > 0 {
-			v.report.Newest = v.exported[n-1].Size
-		}
+		v.exported = append(v.exported, exported...)
+	}
+	sortBySize(v.exported)
+	if n := len(v.exported); n > 0 {
+		v.report.Newest = v.exported[n-1].Size
 	}
 	head, err := store.Head(ctx)
 	if err != nil {
