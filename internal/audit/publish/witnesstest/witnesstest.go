@@ -156,3 +156,8 @@ func (w *Witness) hash() []byte {
 	sum := sha256.Sum256(append([]byte(w.name+"\n\x04"), w.public...))
 	return sum[:4]
 }
+
+// Forgetful is a witness with the same key that has cosigned nothing yet.
+func (w *Witness) Forgetful() *Witness {
+	return &Witness{name: w.name, origin: w.origin, log: w.log, public: w.public, private: w.private}
+}
