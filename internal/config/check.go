@@ -36,6 +36,7 @@ type Settings struct {
 	Register  *clients.Register
 	Signer    note.Signer
 	Verifier  note.Verifier
+	Remote    struct{ Destinations, Witnesses []Remote } // of checkpoints
 	LogLevel  slog.Level
 }
 

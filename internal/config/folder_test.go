@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/publish/witnesstest"
 	"github.com/wardsmsp/ward/internal/config"
 	"github.com/wardsmsp/ward/internal/testpki"
 )
@@ -104,6 +105,9 @@ func folder(t testing.TB) string {
 		write(t, filepath.Join(dir, name), signer+"\n", 0o600)
 		write(t, filepath.Join(dir, name+".pub"), verifier+"\n", 0o644)
 	}
+	witness, err := witnesstest.New("witness.example.invalid/w", "smsp.example.invalid/audit", nil)
+	must(t, err)
+	write(t, filepath.Join(dir, "witness.pub"), witness.Key()+"\n", 0o644)
 	open, err := os.ReadFile(filepath.Join(dir, "server-key.pem"))
 	if err != nil {
 		t.Fatal(err)
