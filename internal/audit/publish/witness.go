@@ -44,24 +44,21 @@ func (w *Witness) Name() string { return w.verifier.Name() }
 // witness cosigned last, and goes on from what the witness then says.
 func (w *Witness) Cosign(ctx context.Context, signed []byte, c audit.Checkpoint, prove audit.Prove) ([]byte, error) {
 	old := w.size.Load()
-	if old > c.Size {
-		old = 0 // the witness shall say that it has more
-	}
 	a, err := w.add(ctx, signed, old, prove)
 	if err != nil {
 		return nil, err
 	}
-	if a.status == http.StatusConflict {
-		from, err := conflict(a, old, c.Size)
+	if a.status == http.StatusConflict && old != c.Size {
+		old, err = known(a, c.Size)
 		if err != nil {
 			return nil, err
 		}
-		a, err = w.add(ctx, signed, from, prove)
+		a, err = w.add(ctx, signed, old, prove)
 		if err != nil {
 			return nil, err
 		}
 	}
-	err = refusal(a.status)
+	err = refusal(a.status, old == c.Size)
 	if err != nil {
 		return nil, err
 	}
@@ -111,43 +108,42 @@ func (w *Witness) add(ctx context.Context, signed []byte, old int64, prove audit
 	return answer{response.StatusCode, response.Header.Get("Content-Type"), reply}, nil
 }
 
-// conflict says from how many entries a witness wants the proof that refused one
-// from old, or why there is none.
-func conflict(a answer, old, size int64) (int64, error) {
+// known reads how many entries a witness knows out of an answer that says it is
+// another number than we thought.
+func known(a answer, size int64) (int64, error) {
 	if a.contentType != "text/x.tlog.size" {
 		return 0, errors.New("the witness answers HTTP 409 without the size that it knows; check that the URL is that of a witness")
 	}
 	text, ended := strings.CutSuffix(string(a.body), "\n")
-	known, err := strconv.ParseInt(text, 10, 64)
+	n, err := strconv.ParseInt(text, 10, 64)
 	switch {
-	case !ended || err != nil || known < 0 || strconv.FormatInt(known, 10) != text:
+	case !ended || err != nil || n < 0 || strconv.FormatInt(n, 10) != text:
 		return 0, errors.New("the witness answers HTTP 409 with something that is no size")
-	case known > size:
+	case n > size:
 		return 0, fmt.Errorf("the witness has cosigned %d entries of this log, which now holds %d: "+
-			"the log was cut short or replaced by an older copy; keep everything as it is and find out", known, size)
-	case known == old && known == size:
-		return 0, fmt.Errorf("the witness has cosigned %d other entries of this log: "+
-			"the log was changed or there are two of it; keep everything as it is and find out", known)
-	case known == old:
-		return 0, fmt.Errorf("the witness does not go on from %d entries, although it says so", old)
+			"the log was cut short or replaced by an older copy; keep everything as it is and find out", n, size)
 	}
-	return known, nil
+	return n, nil
 }
 
-// refusal is why a witness did not cosign, by the status of its answer.
-func refusal(status int) error {
+// refusal is why a witness did not cosign, by the status of its answer. It makes a
+// difference whether it was told that it knows as many entries as there are.
+func refusal(status int, all bool) error {
 	switch status {
 	case http.StatusOK:
 		return nil
+	case http.StatusConflict:
+		if all {
+			return errors.New("the witness has cosigned as many entries of this log, but others (HTTP 409): " +
+				"the log was changed or there are two of it; keep everything as it is and find out")
+		}
+		return errors.New("the witness twice knows another number of entries (HTTP 409): find out whether there are two of this log")
 	case http.StatusBadRequest:
 		return errors.New("the witness does not understand the request (HTTP 400); check that the URL is that of a witness")
 	case http.StatusForbidden:
 		return errors.New("the witness does not know the key that signs this log (HTTP 403); give its operator the verifier key")
 	case http.StatusNotFound:
 		return errors.New("the witness does not know this log (HTTP 404); check the URL, and ask its operator to add the log's verifier key")
-	case http.StatusConflict:
-		return errors.New("the witness knows another number of entries, or other entries, of this log (HTTP 409), " +
-			"and did so twice: find out whether there are two of the log")
 	case http.StatusUnprocessableEntity:
 		return errors.New("the entries are not those that the witness cosigned before and later ones (HTTP 422): " +
 			"the log was changed or there are two of it; keep everything as it is and find out")

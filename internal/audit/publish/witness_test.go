@@ -89,7 +89,7 @@ func TestWitnessRefuses(t *testing.T) {
 	}{
 		{"a log rolled back", 5, 0, false, "which now holds 2"},
 		{"a log rolled back and gone on with", 5, 3, false, "which now holds 5"},
-		{"a log forked at the same size", 5, 5, false, "other entries"},
+		{"a log forked at the same size", 5, 5, false, "but others"},
 		{"a log forked and longer", 5, 9, false, "HTTP 422"},
 		{"a log begun again", 5, 2, true, "which now holds 2"},
 		{"a log begun again and longer", 5, 20, true, "HTTP 422"},
@@ -204,8 +204,16 @@ func TestWitnessThatFails(t *testing.T) {
 		{"a size with a zero before it", size("02\n"), "no size"},
 		{"a size without an end", size("2"), "no size"},
 		{"a size beyond all", size("9223372036854775808\n"), "no size"},
-		{"the same size again", size("0\n"), "although it says so"},
-		{"a conflict without end", size("2\n"), "did so twice"},
+		{"the same size again", size("0\n"), "twice knows another number"},
+		{"a conflict without end", size("2\n"), "twice knows another number"},
+		{"other entries, without a size", func(w http.ResponseWriter, r *http.Request) {
+			request, _ := io.ReadAll(r.Body)
+			if bytes.HasPrefix(request, []byte("old 7\n")) {
+				http.Error(w, "other entries", http.StatusConflict)
+				return
+			}
+			size("7\n")(w, r)
+		}, "but others"},
 		{"an empty answer", body(200, "text/plain", ""), "not made of signature lines"},
 		{"rubbish", body(200, "text/plain", "<html>\n"), "not made of signature lines"},
 		{"an answer without end", body(200, "text/plain", strings.Repeat("\u2014 a.example AAAAAAA=\n", 1000)), "longer than"},
