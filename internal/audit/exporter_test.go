@@ -76,11 +76,13 @@ func (p *post) sizes(t *testing.T, k keys) []int64 {
 // neighbour is a witness by a plain signature, which checks the proof.
 type neighbour struct {
 	signer note.Signer
-	away   error
-	slow   bool
-	lines  []byte // instead of a signature
 	last   audit.Checkpoint
-	asked  int
+
+	mu    sync.Mutex
+	away  error
+	slow  bool
+	lines []byte // instead of a signature
+	asked int
 }
 
 func newNeighbour(t *testing.T, name string) (*neighbour, note.Verifier) {
@@ -103,13 +105,16 @@ func newNeighbour(t *testing.T, name string) (*neighbour, note.Verifier) {
 func (n *neighbour) Name() string { return n.signer.Name() }
 
 func (n *neighbour) Cosign(ctx context.Context, signed []byte, c audit.Checkpoint, prove audit.Prove) ([]byte, error) {
+	n.mu.Lock()
 	n.asked++
-	if n.slow {
+	away, slow, lines := n.away, n.slow, n.lines
+	n.mu.Unlock()
+	if slow {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	if n.away != nil || n.lines != nil {
-		return n.lines, n.away
+	if away != nil || lines != nil {
+		return lines, away
 	}
 	proof, err := prove(ctx, n.last.Size)
 	if err != nil {
@@ -127,8 +132,34 @@ func (n *neighbour) Cosign(ctx context.Context, signed []byte, c audit.Checkpoin
 	if err != nil {
 		return nil, err
 	}
-	_, lines, _ := bytes.Cut(all, []byte("\n\n"))
+	_, lines, _ = bytes.Cut(all, []byte("\n\n"))
 	return lines, nil
+}
+
+// becomes sets how the witness goes on from now.
+func (n *neighbour) becomes(away error, slow bool, lines []byte) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.away, n.slow, n.lines = away, slow, lines
+}
+
+func (n *neighbour) requests() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.asked
+}
+
+// last is the checkpoint that it was given last.
+func (p *post) last() []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return []byte(p.got[len(p.got)-1])
+}
+
+// wait lets time pass, and what it sets off come to rest.
+func wait(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
 }
 
 // WRD-AUD-01: what fails at one place is its own affair. It is tried again, and
@@ -152,7 +183,7 @@ func TestEachPlaceFailsForItself(t *testing.T) {
 			t.Fatal(err)
 		}
 		mustAppend(t, log, refused(""))
-		time.Sleep(time.Minute + time.Second)
+		wait(time.Minute + time.Second)
 		wantExported(t, k, good, 1, 2)
 		if diff := cmp.Diff([]int64{0, 1}, near.sizes(t, k)); diff != "" {
 			t.Errorf("near (-want +got):\n%s", diff)
@@ -172,7 +203,7 @@ func TestEachPlaceFailsForItself(t *testing.T) {
 		}
 		mkdir(t, bad)
 		far.set(nil, false)
-		time.Sleep(time.Minute) // nothing new, but two are behind
+		wait(time.Minute) // nothing new, but two are behind
 		wantExported(t, k, bad, 1, 1)
 		wantExported(t, k, good, 1, 2)
 		if diff := cmp.Diff([][]int64{{1}, {0, 1}}, [][]int64{far.sizes(t, k), near.sizes(t, k)}); diff != "" {
@@ -196,7 +227,7 @@ func TestPlaceThatHangs(t *testing.T) {
 		var store audittest.Memory
 		slow, near := &post{name: "slow", slow: true}, &post{name: "near"}
 		hanging, _ := newNeighbour(t, "hanging.example/w")
-		hanging.slow = true
+		hanging.becomes(nil, true, nil)
 		options := k.options(&store)
 		options.Destinations, options.Witnesses = []audit.Destination{slow, near}, []audit.Witness{hanging}
 		options.ExportTimeout = 5 * time.Second
@@ -206,15 +237,15 @@ func TestPlaceThatHangs(t *testing.T) {
 		if d := time.Since(began); d > time.Second {
 			t.Errorf("it took %s to open and append", d)
 		}
-		time.Sleep(11 * time.Second)
+		wait(11 * time.Second)
 		for _, e := range log.Exported() {
 			if late := errors.Is(e.Err, context.DeadlineExceeded); late != (e.Name != "near") {
 				t.Errorf("standing %+v", e)
 			}
 		}
-		time.Sleep(50*time.Second + time.Second) // in the next attempt
+		wait(51 * time.Second) // in the next attempt
 		began = time.Now()
-		hanging.slow = false
+		hanging.becomes(nil, false, nil)
 		slow.set(nil, false)
 		err := log.Close(t.Context())
 		if err != nil || time.Since(began) > time.Second {
@@ -238,7 +269,7 @@ func TestWitnessThatHangsAtTheEnd(t *testing.T) {
 		log := openLog(t, options)
 		mustAppend(t, log, refused(""))
 		synctest.Wait()
-		hanging.slow = true
+		hanging.becomes(nil, true, nil)
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		err := log.Close(ctx)
@@ -266,9 +297,8 @@ func TestCosignedCheckpoints(t *testing.T) {
 		log := openLog(t, options)
 		wantCosigned := func(size int64, names ...string) {
 			t.Helper()
-			time.Sleep(time.Minute)
-			synctest.Wait()
-			for _, signed := range [][]byte{readFile(t, filepath.Join(dir, "checkpoint")), []byte(near.got[len(near.got)-1])} {
+			wait(time.Minute)
+			for _, signed := range [][]byte{readFile(t, filepath.Join(dir, "checkpoint")), near.last()} {
 				c, got, err := audit.OpenCosigned(signed, k.public, origin, []note.Verifier{oneKey, twoKey})
 				if err != nil || c.Size != size || !slices.Equal(got, names) {
 					t.Errorf("%d entries, cosigned by %v (%v), want %d and %v", c.Size, got, err, size, names)
@@ -279,20 +309,20 @@ func TestCosignedCheckpoints(t *testing.T) {
 		for range 5 {
 			mustAppend(t, log, refused(""))
 		}
-		two.away = errors.New("no route")
+		two.becomes(errors.New("no route"), false, nil)
 		wantCosigned(5, "one.example/w")
 		if e := log.Exported()[3]; e.Name != "two.example/w" || e.Size != 0 || e.Err == nil {
 			t.Errorf("the witness stands at %+v", e)
 		}
-		two.away = nil
-		asked := one.asked
+		two.becomes(nil, false, nil)
+		asked := one.requests()
 		wantCosigned(5, "one.example/w", "two.example/w")
-		if one.asked != asked {
+		if one.requests() != asked {
 			t.Error("a witness that cosigned was asked again")
 		}
 		for i, rubbish := range []string{"", "\n", "rubbish\n", "\n— two.example/w AAAAAAA=\n", "x\n\n— two.example/w AAAAAAA=\n", strings.Repeat("— two.example/w AAAAAAA=\n", 99)} {
 			mustAppend(t, log, refused(""))
-			two.lines = append([]byte{}, rubbish...)
+			two.becomes(nil, false, []byte(rubbish))
 			wantCosigned(int64(6+i), "one.example/w")
 			if log.Exported()[3].Err == nil {
 				t.Errorf("%q passed for a signature", rubbish)
@@ -303,7 +333,6 @@ func TestCosignedCheckpoints(t *testing.T) {
 			t.Errorf("Close = %v", err)
 		}
 		mustVerify(t, &store, k.public, dir) // with the log's key alone
-		two.lines = nil
 		mustAppendTo(t, k, &store, "")
 		options.Witnesses = nil
 		log = openLog(t, options)

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/wardsmsp/ward/internal/audit"
 	"github.com/wardsmsp/ward/internal/audit/audittest"
@@ -100,7 +99,7 @@ func TestEndpointThatFails(t *testing.T) {
 			s.url.User, s.url.RawQuery = url.UserPassword("ward", "secret"), "token=secret"
 			s.url.Path = "/put"
 			e := publish.NewEndpoint(s.url, s.client)
-			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), patience(tt.want))
 			defer cancel()
 			err := e.Publish(ctx, []byte("note"), audit.Checkpoint{})
 			if err == nil || !strings.Contains(err.Error(), tt.want) {

@@ -114,3 +114,11 @@ func decode(t testing.TB, text string) []byte {
 	must(t, err)
 	return raw
 }
+
+// patience is how long a test waits for what it wants.
+func patience(want string) time.Duration {
+	if want == "deadline exceeded" {
+		return 200 * time.Millisecond
+	}
+	return time.Minute
+}

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -242,7 +241,7 @@ func TestWitnessThatFails(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := serve(t, "/", tt.handler)
 			w := publish.NewWitness(s.url, key, s.client)
-			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), patience(tt.want))
 			defer cancel()
 			lines, err := w.Cosign(ctx, signed, c, prove)
 			if err == nil || lines != nil || !strings.Contains(err.Error(), tt.want) {
