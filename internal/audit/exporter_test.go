@@ -335,7 +335,7 @@ func TestCosignedCheckpoints(t *testing.T) {
 		mustVerify(t, &store, k.public, dir) // with the log's key alone
 		mustAppendTo(t, k, &store, "")
 		options.Witnesses = nil
-		log = openLog(t, options)
+		openLog(t, options)
 		wantCosigned(12) // which OpenCosigned tells from one that was
 	})
 }

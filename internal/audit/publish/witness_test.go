@@ -196,7 +196,7 @@ func TestWitnessThatFails(t *testing.T) {
 		{"a proof refused", body(422, "text/plain", ""), "not those that the witness cosigned"},
 		{"an error", body(500, "text/plain", ""), "HTTP 500"},
 		{"nothing at all", body(204, "text/plain", ""), "HTTP 204"},
-		{"a redirect", http.RedirectHandler("/elsewhere", 308).ServeHTTP, "HTTP 308"},
+		{"a redirect", http.RedirectHandler("/elsewhere", http.StatusPermanentRedirect).ServeHTTP, "HTTP 308"},
 		{"a conflict without a size", body(409, "text/plain", "2\n"), "without the size"},
 		{"a size that is none", size("two\n"), "no size"},
 		{"a size below 0", size("-1\n"), "no size"},
