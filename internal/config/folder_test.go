@@ -12,6 +12,7 @@ import (
 
 	"github.com/wardsmsp/ward/internal/audit"
 	"github.com/wardsmsp/ward/internal/audit/publish/witnesstest"
+	"github.com/wardsmsp/ward/internal/audit/seal"
 	"github.com/wardsmsp/ward/internal/config"
 	"github.com/wardsmsp/ward/internal/testpki"
 )
@@ -40,6 +41,8 @@ to_asid = "928942012545"
 database = "audit.db"
 signing_key = "audit-key"
 verifier_key = "audit-key.pub"
+sealing_keys = ["sealing-key"]
+index_keys = ["index-key"]
 [operations]
 [log]
 [[clients]]
@@ -108,6 +111,12 @@ func folder(t testing.TB) string {
 	witness, err := witnesstest.New("witness.example.invalid/w", "smsp.example.invalid/audit", nil)
 	must(t, err)
 	write(t, filepath.Join(dir, "witness.pub"), witness.Key()+"\n", 0o644)
+	sealing, err := seal.GenerateSealingKey(rand.Reader)
+	must(t, err)
+	write(t, filepath.Join(dir, "sealing-key"), sealing, 0o600)
+	index, err := seal.GenerateIndexKey(rand.Reader)
+	must(t, err)
+	write(t, filepath.Join(dir, "index-key"), index, 0o600)
 	open, err := os.ReadFile(filepath.Join(dir, "server-key.pem"))
 	if err != nil {
 		t.Fatal(err)

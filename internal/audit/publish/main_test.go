@@ -18,6 +18,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/seal"
 	"github.com/wardsmsp/ward/internal/testpki"
 )
 
@@ -25,10 +26,11 @@ const origin = "ward.example/audit"
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// logKeys is the key pair of a log.
+// logKeys are the keys of a log.
 type logKeys struct {
-	signer note.Signer
-	known  note.Verifiers
+	signer   note.Signer
+	known    note.Verifiers
+	personal *seal.Keys
 }
 
 func newLogKeys(t testing.TB) logKeys {
@@ -39,12 +41,22 @@ func newLogKeys(t testing.TB) logKeys {
 	must(t, err)
 	verifier, err := note.NewVerifier(verifierKey)
 	must(t, err)
-	return logKeys{signer, note.VerifierList(verifier)}
+	sealingKey, err := seal.GenerateSealingKey(rand.Reader)
+	must(t, err)
+	sealing, err := seal.ParseSealingKey(sealingKey)
+	must(t, err)
+	indexKey, err := seal.GenerateIndexKey(rand.Reader)
+	must(t, err)
+	index, err := seal.ParseIndexKey(indexKey)
+	must(t, err)
+	personal, err := seal.NewKeys([]seal.SealingKey{sealing}, []seal.IndexKey{index})
+	must(t, err)
+	return logKeys{signer, note.VerifierList(verifier), personal}
 }
 
 // options are those of a log that exports only when it is opened and closed.
 func (k logKeys) options(store audit.Store) audit.Options {
-	return audit.Options{Store: store, Signer: k.signer, CheckpointEvery: time.Hour, ExportTimeout: 5 * time.Second,
+	return audit.Options{Store: store, Signer: k.signer, Keys: k.personal, CheckpointEvery: time.Hour, ExportTimeout: 5 * time.Second,
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
 }
 

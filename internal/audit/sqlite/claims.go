@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"iter"
 
 	"zombiezen.com/go/sqlite"
 
@@ -18,24 +19,29 @@ func claim(conn *sqlite.Conn, g audit.Group) error {
 	if len(g.Claims) == 0 {
 		return nil
 	}
-	stmt, err := conn.Prepare("INSERT INTO claims (key, until) VALUES (?, ?)")
+	err := each(conn, "INSERT INTO claims (key, until) VALUES (?, ?)", g.Claims, func(stmt *sqlite.Stmt, c audit.ClaimRow) {
+		stmt.BindBytes(1, c.Key[:])
+		stmt.BindInt64(2, c.Until)
+	})
 	if err != nil {
 		return err
 	}
-	for _, c := range g.Claims {
-		stmt.BindBytes(1, c.Key[:])
-		stmt.BindInt64(2, c.Until)
-		_, err := stmt.Step()
-		if err != nil {
-			return err
-		}
-		err = stmt.Reset()
-		if err != nil {
-			return err
-		}
-	}
 	return execute(conn, "DELETE FROM claims WHERE key IN (SELECT key FROM claims WHERE until < ? ORDER BY until LIMIT ?)",
 		g.Forget, len(g.Claims)+forgotten)
+}
+
+// Claims implements audit.Reader.
+func (r *ReadOnly) Claims(ctx context.Context) iter.Seq2[audit.ClaimRow, error] {
+	return func(yield func(audit.ClaimRow, error) bool) {
+		err := r.query(ctx, "SELECT key, until FROM claims", nil, func(stmt *sqlite.Stmt) bool {
+			row := audit.ClaimRow{Until: stmt.ColumnInt64(1)}
+			stmt.ColumnBytes(0, row.Key[:])
+			return yield(row, nil)
+		})
+		if err != nil {
+			yield(audit.ClaimRow{}, err)
+		}
+	}
 }
 
 // Claimed implements audit.Store. It reads over the connection that writes, so that
