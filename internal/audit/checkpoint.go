@@ -63,6 +63,29 @@ func OpenCheckpoint(signed []byte, known note.Verifiers, origin string) (Checkpo
 	return c, nil
 }
 
+// OpenCosigned reads a signed checkpoint as OpenCheckpoint does, and says which
+// of the witnesses cosigned it, each by its name. A signature of someone else is
+// ignored; it is an error if one that bears a witness's name and key hash is not
+// that witness's.
+func OpenCosigned(signed []byte, known note.Verifiers, origin string, witnesses []note.Verifier) (c Checkpoint, cosigned []string, err error) {
+	c, err = OpenCheckpoint(signed, known, origin)
+	if err != nil {
+		return Checkpoint{}, nil, err
+	}
+	n, err := note.Open(signed, note.VerifierList(witnesses...))
+	var none *note.UnverifiedNoteError
+	if errors.As(err, &none) {
+		return c, nil, nil
+	}
+	if err != nil {
+		return Checkpoint{}, nil, fmt.Errorf("audit: a cosignature of the checkpoint cannot be trusted: %w", err)
+	}
+	for _, signature := range n.Sigs {
+		cosigned = append(cosigned, signature.Name)
+	}
+	return c, cosigned, nil
+}
+
 // GenerateKey makes an Ed25519 key pair for signing checkpoints. Both keys are
 // strings in the form of golang.org/x/mod/sumdb/note, for note.NewSigner and
 // note.NewVerifier. The name, usually that of the log's origin, is part of both

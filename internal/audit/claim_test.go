@@ -170,7 +170,7 @@ func TestOfManyClaimsOfOneIDOneIsRecorded(t *testing.T) {
 				t.Errorf("id %d was recorded %d times", id, n)
 			}
 		}
-		_, err := audit.Verify(context.Background(), &store, k.public, origin, "")
+		_, err := audit.Verify(context.Background(), &store, k.public, origin, nil)
 		if err != nil {
 			t.Error(err)
 		}

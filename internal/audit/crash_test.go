@@ -50,7 +50,7 @@ func appendForever(dir string) error {
 		return err
 	}
 	log, err := audit.Open(context.Background(), audit.Options{Store: store, Signer: signer, Keys: keys,
-		Checkpoints: filepath.Join(dir, "checkpoints"), CheckpointEvery: time.Millisecond, RetryEvery: time.Millisecond})
+		Checkpoints: dirs(filepath.Join(dir, "checkpoints")), CheckpointEvery: time.Millisecond, RetryEvery: time.Millisecond})
 	if err != nil {
 		return err
 	}
@@ -199,7 +199,7 @@ func TestKilledAtAnyInstant(t *testing.T) {
 		store := openStore(t, filepath.Join(dir, "audit.db"))
 		report := mustVerify(t, store, k.public, filepath.Join(dir, "checkpoints"))
 		options := k.options(store)
-		options.Checkpoints = filepath.Join(dir, "checkpoints")
+		options.Checkpoints = dirs(filepath.Join(dir, "checkpoints"))
 		log := openLog(t, options)
 		open, err := log.OpenIntents(t.Context())
 		if err != nil {

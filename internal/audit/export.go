@@ -2,6 +2,7 @@ package audit
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +15,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 )
 
-// The directory of exported checkpoints holds the newest in the file
+// A directory of exported checkpoints holds the newest in the file
 // "checkpoint" and earlier ones in files named for the time of the export and
 // the size, such as "checkpoint-20261102T093000.000Z-1200".
 const (
@@ -22,13 +23,51 @@ const (
 	historyPrefix = "checkpoint-"
 	historyTime   = "20060102T150405.000Z"
 
-	maxExported = 1 << 12 // bytes of an exported checkpoint
+	maxExported = 1 << 14 // bytes of an exported checkpoint with its cosignatures
 )
 
-// exported is a checkpoint read back from the directory.
+// exported is a checkpoint read back from a directory.
 type exported struct {
 	Checkpoint
-	file string
+	file string // its path
+}
+
+// directory is a directory of exported checkpoints. It is a Destination.
+type directory struct {
+	path string
+	keep int // of the history
+	now  func() time.Time
+	busy chan struct{} // holds one while a write is under way
+}
+
+func newDirectory(path string, keep int, now func() time.Time) *directory {
+	return &directory{path: path, keep: keep, now: now, busy: make(chan struct{}, 1)}
+}
+
+// Name implements Destination.
+func (d *directory) Name() string { return d.path }
+
+// Publish implements Destination. A network file system may keep a write for as
+// long as it likes: that is waited for no longer than ctx lasts, and no other
+// write begins meanwhile.
+func (d *directory) Publish(ctx context.Context, signed []byte, c Checkpoint) error {
+	select {
+	case d.busy <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("an earlier write to the directory has not come back; check its file system: %w", ctx.Err())
+	}
+	written := make(chan error, 1)
+	go func() {
+		err := export(d.path, signed, c.Size, d.now(), d.keep)
+		<-d.busy
+		written <- err
+	}()
+	select {
+	case err := <-written:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("the write to the directory does not come back; check its file system: %w", ctx.Err())
+	}
 }
 
 // export writes a signed checkpoint of size entries to dir, as the newest and
@@ -38,7 +77,7 @@ func export(dir string, signed []byte, size int64, now time.Time, keep int) erro
 	for _, file := range []string{name, newestFile} {
 		err := writeFile(dir, file, signed)
 		if err != nil {
-			return fmt.Errorf("audit: export a checkpoint: %w", err)
+			return err
 		}
 	}
 	return prune(dir, keep)
@@ -48,7 +87,7 @@ func export(dir string, signed []byte, size int64, now time.Time, keep int) erro
 func prune(dir string, keep int) error {
 	entries, err := os.ReadDir(dir) // sorted by name, so by time
 	if err != nil {
-		return fmt.Errorf("audit: read the exported checkpoints: %w", err)
+		return fmt.Errorf("read the history of checkpoints: %w", err)
 	}
 	entries = slices.DeleteFunc(entries, func(e os.DirEntry) bool {
 		return !strings.HasPrefix(e.Name(), historyPrefix)
@@ -56,7 +95,7 @@ func prune(dir string, keep int) error {
 	for _, old := range entries[:max(0, len(entries)-keep)] {
 		err := os.Remove(filepath.Join(dir, old.Name()))
 		if err != nil {
-			return fmt.Errorf("audit: remove an old checkpoint: %w", err)
+			return fmt.Errorf("remove an old checkpoint: %w", err)
 		}
 	}
 	return nil
@@ -104,7 +143,8 @@ func readExported(dir string, known note.Verifiers, origin string) ([]exported, 
 		if entry.Name() != newestFile && !strings.HasPrefix(entry.Name(), historyPrefix) {
 			continue
 		}
-		signed, err := readFile(filepath.Join(dir, entry.Name()))
+		path := filepath.Join(dir, entry.Name())
+		signed, err := readFile(path)
 		if errors.Is(err, os.ErrNotExist) {
 			continue // the history was pruned meanwhile
 		}
@@ -113,12 +153,16 @@ func readExported(dir string, known note.Verifiers, origin string) ([]exported, 
 		}
 		c, err := OpenCheckpoint(signed, known, origin)
 		if err != nil {
-			return nil, fmt.Errorf("audit: exported checkpoint %s: %w", entry.Name(), err)
+			return nil, fmt.Errorf("audit: exported checkpoint %s: %w", path, err)
 		}
-		all = append(all, exported{c, entry.Name()})
+		all = append(all, exported{c, path})
 	}
-	slices.SortFunc(all, func(a, b exported) int { return cmp.Compare(a.Size, b.Size) })
+	sortBySize(all)
 	return all, nil
+}
+
+func sortBySize(all []exported) {
+	slices.SortStableFunc(all, func(a, b exported) int { return cmp.Compare(a.Size, b.Size) })
 }
 
 func readFile(path string) ([]byte, error) {
@@ -128,49 +172,4 @@ func readFile(path string) ([]byte, error) {
 	}
 	defer f.Close()
 	return io.ReadAll(io.LimitReader(f, maxExported))
-}
-
-// exportNow exports the newest checkpoint if it is newer than the last exported.
-func (l *Log) exportNow() error {
-	l.exporting.Lock()
-	defer l.exporting.Unlock()
-	c := l.durable.Load()
-	if !l.export.Time.IsZero() && l.export.Err == nil && c.Size == l.export.Size {
-		return nil
-	}
-	now := l.options.Now()
-	err := export(l.options.Checkpoints, c.note, c.Size, now, l.options.CheckpointKeep)
-	l.export.Err = err
-	if err == nil {
-		l.export.Size, l.export.Time = c.Size, now
-	}
-	return err
-}
-
-// Exported says how the export of checkpoints stands. A failed export does not
-// stop the log, and is tried again after CheckpointEvery.
-func (l *Log) Exported() Export {
-	l.exporting.Lock()
-	defer l.exporting.Unlock()
-	return l.export
-}
-
-func (l *Log) exportLoop() {
-	defer close(l.stopped)
-	if l.options.Checkpoints == "" {
-		return
-	}
-	ticker := time.NewTicker(l.options.CheckpointEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ticker.C:
-			err := l.exportNow()
-			if err != nil {
-				l.options.Logger.Error("audit: a checkpoint was not exported", "event", "audit.export.failed", "cause", err)
-			}
-		case <-l.stop:
-			return
-		}
-	}
 }

@@ -139,11 +139,19 @@ func mustAppend(t testing.TB, log *audit.Log, e audit.Entry) int64 {
 
 func mustVerify(t testing.TB, store audit.Reader, public note.Verifiers, dir string) audit.Report {
 	t.Helper()
-	report, err := audit.Verify(t.Context(), store, public, origin, dir)
+	report, err := audit.Verify(t.Context(), store, public, origin, dirs(dir))
 	if err != nil {
 		t.Fatalf("Verify: %v (%+v)", err, report)
 	}
 	return report
+}
+
+// dirs is the list of the one directory, or of none for "".
+func dirs(dir string) []string {
+	if dir == "" {
+		return nil
+	}
+	return []string{dir}
 }
 
 func allRows(t testing.TB, store audit.Reader) []audit.Row {
@@ -183,7 +191,7 @@ func extend(t testing.TB, k keys, path, checkpoints string, n int64) {
 	t.Helper()
 	store := openStore(t, path)
 	options := k.options(store)
-	options.Checkpoints = checkpoints
+	options.Checkpoints = dirs(checkpoints)
 	log := openLog(t, options)
 	base := log.Size()
 	for i := range n {

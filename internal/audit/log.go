@@ -34,11 +34,15 @@ type Options struct {
 	MaxWait  time.Duration // how long to wait for as many entries as came last time; 1 ms
 	MaxQueue int           // entries that may wait for a commit; 4096
 
-	// Checkpoints is an existing directory outside the store, at best on
-	// another machine, to which checkpoints are exported; "" for none.
-	Checkpoints     string
+	// Checkpoints are existing directories outside the store, at best on other
+	// machines, to which checkpoints are exported.
+	Checkpoints  []string
+	Destinations []Destination // to which they are exported too
+	Witnesses    []Witness     // who are asked to cosign them first; at most MaxWitnesses
+
 	CheckpointEvery time.Duration // how often, if anything was added; 1 minute
-	CheckpointKeep  int           // how many of the history; 1024
+	CheckpointKeep  int           // how many of the history in each directory; 1024
+	ExportTimeout   time.Duration // that one place or witness may take each time; 10 s
 
 	RetryEvery time.Duration    // how often a failed commit is tried again when nothing is appended; 1 s
 	Now        func() time.Time // names exported files, and forgets claims; time.Now
@@ -49,6 +53,9 @@ func (o *Options) complete() error {
 	if o.Store == nil || o.Signer == nil || o.Keys == nil {
 		return errors.New("audit: a log needs a store, a signer and keys")
 	}
+	if len(o.Witnesses) > MaxWitnesses {
+		return fmt.Errorf("audit: a log has at most %d witnesses", MaxWitnesses)
+	}
 	if o.Origin == "" {
 		o.Origin = o.Signer.Name()
 	}
@@ -57,6 +64,7 @@ func (o *Options) complete() error {
 	o.MaxQueue = positive(o.MaxQueue, 4096)
 	o.CheckpointEvery = positive(o.CheckpointEvery, time.Minute)
 	o.CheckpointKeep = positive(o.CheckpointKeep, 1024)
+	o.ExportTimeout = positive(o.ExportTimeout, 10*time.Second)
 	o.RetryEvery = positive(o.RetryEvery, time.Second)
 	if o.Now == nil {
 		o.Now = time.Now
@@ -90,10 +98,7 @@ type Log struct {
 	mu     sync.RWMutex // held to add to the queue, held alone to close it
 	closed bool
 
-	exporting sync.Mutex
-	export    Export
-	stop      chan struct{} // ends the exporting goroutine
-	stopped   chan struct{}
+	exporter *exporter
 }
 
 // signed is a checkpoint with its signed form.
@@ -102,19 +107,15 @@ type signed struct {
 	note []byte
 }
 
-// Export says how the export of checkpoints stands.
-type Export struct {
-	Size int64     // entries covered by the newest exported checkpoint
-	Time time.Time // when it was exported; zero if none was
-	Err  error     // why the last attempt failed, nil if it did not
-}
-
 // Open opens a log. An empty store becomes a new log. A store in a doubtful
 // state is refused: when its checkpoint was not signed by the Signer, does not
 // cover exactly the stored entries or has another root than they do, and when a
-// checkpoint in the Checkpoints directory is not signed, is newer than the
-// store, or is of other entries. Open reads only the edge of the tree; [Verify]
-// reads everything.
+// checkpoint in one of the Checkpoints directories is not signed, is newer than
+// the store, or is of other entries. Open reads only the edge of the tree;
+// [Verify] reads everything.
+//
+// Each of the directories must be there and take a checkpoint. Destinations and
+// witnesses are not waited for.
 //
 // The caller closes the store, after the log.
 func Open(ctx context.Context, options Options) (*Log, error) {
@@ -127,18 +128,16 @@ func Open(ctx context.Context, options Options) (*Log, error) {
 		known:   note.VerifierList(own{options.Signer}),
 		queue:   make(chan *pending, options.MaxQueue),
 		written: make(chan struct{}),
-		stop:    make(chan struct{}),
-		stopped: make(chan struct{}),
 	}
-	var newest *exported
-	if options.Checkpoints != "" {
-		// Read before the store, which must then be at least as new.
-		all, err := readExported(options.Checkpoints, l.known, options.Origin)
+	// Read before the store, which must then be at least as new.
+	newest := make([]*exported, len(options.Checkpoints))
+	for i, dir := range options.Checkpoints {
+		all, err := readExported(dir, l.known, options.Origin)
 		if err != nil {
 			return nil, err
 		}
 		if len(all) > 0 {
-			newest = &all[len(all)-1]
+			newest[i] = &all[len(all)-1]
 		}
 	}
 	l.state, err = l.read(ctx)
@@ -149,28 +148,30 @@ func Open(ctx context.Context, options Options) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	if newest != nil {
-		err := beginsWith(ctx, options.Store, l.state.size, newest.Checkpoint)
-		if err != nil {
-			return nil, fmt.Errorf("audit: the exported checkpoint %s: %w", newest.file, err)
+	for i, dir := range options.Checkpoints {
+		if newest[i] == nil && l.state.size > 0 {
+			options.Logger.Warn("audit: no exported checkpoint to compare the log with", "event", "audit.uncompared", "directory", dir, "entries", l.state.size)
 		}
-	} else if options.Checkpoints != "" && l.state.size > 0 {
-		options.Logger.Warn("audit: no exported checkpoint to compare the log with", "event", "audit.uncompared", "entries", l.state.size)
+		if newest[i] == nil {
+			continue
+		}
+		err := beginsWith(ctx, options.Store, l.state.size, newest[i].Checkpoint)
+		if err != nil {
+			return nil, fmt.Errorf("audit: the exported checkpoint %s: %w", newest[i].file, err)
+		}
 	}
 	// Shows that the store can be written, and signs the empty tree of a new log.
 	err = l.write(ctx, nil)
 	if err != nil {
 		return nil, fmt.Errorf("audit: the store cannot be written: %w", err)
 	}
-	if options.Checkpoints != "" {
-		err := l.exportNow()
-		if err != nil {
-			return nil, err
-		}
+	l.exporter = newExporter(&l.options, l.known, l.durable.Load)
+	err = l.exporter.start(ctx)
+	if err != nil {
+		return nil, err
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	go l.run()
-	go l.exportLoop()
 	return l, nil
 }
 
@@ -312,14 +313,15 @@ func ReadRow(row Row, keys *seal.Keys) (Record, error) {
 
 // Close stops taking entries, writes those that wait, exports a last checkpoint
 // and ends the log's goroutines. If ctx ends first the entries that still wait
-// fail. Only the first call does anything.
+// fail. A place that did not take the last checkpoint, or a witness that did not
+// cosign it, is an error too. Only the first call does anything.
 func (l *Log) Close(ctx context.Context) error {
 	l.mu.Lock()
 	first := !l.closed
 	l.closed = true
 	if first {
 		close(l.queue)
-		close(l.stop)
+		l.exporter.stop()
 	}
 	l.mu.Unlock()
 	if !first {
@@ -332,10 +334,5 @@ func (l *Log) Close(ctx context.Context) error {
 		l.cancel()
 		return fmt.Errorf("audit: the log was not closed in order: %w", ctx.Err())
 	}
-	<-l.stopped
-	err := l.Healthy()
-	if l.options.Checkpoints != "" {
-		err = errors.Join(err, l.exportNow())
-	}
-	return err
+	return errors.Join(l.Healthy(), l.exporter.finish(ctx))
 }

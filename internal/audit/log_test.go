@@ -35,7 +35,7 @@ func TestAnyHistoryVerifies(t *testing.T) {
 		want := int64(0)
 		for range rapid.IntRange(1, 3).Draw(r, "sessions") {
 			options := k.options(store)
-			options.Checkpoints = checkpoints
+			options.Checkpoints = dirs(checkpoints)
 			log := openLog(t, options)
 			for _, e := range rapid.SliceOfN(entries(), 0, 9).Draw(r, "entries") {
 				if seq := mustAppend(t, log, e); seq != want {
@@ -145,7 +145,7 @@ func TestVerifyWhileAppending(t *testing.T) {
 	path, checkpoints := seeded(t, k, 0)
 	store := openStore(t, path)
 	options := k.options(store)
-	options.Checkpoints, options.CheckpointEvery = checkpoints, time.Millisecond
+	options.Checkpoints, options.CheckpointEvery = dirs(checkpoints), time.Millisecond
 	log := openLog(t, options)
 	stop := make(chan struct{})
 	var wg sync.WaitGroup

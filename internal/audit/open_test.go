@@ -41,7 +41,7 @@ func TestOpenRefusesDoubtfulStores(t *testing.T) {
 		{"an entry on the edge of the tree missing", "DELETE FROM entries WHERE seq = 5", nil, "entry 5 is missing"},
 		{"an open intent that is none", "INSERT INTO opened VALUES (5, 'c')", nil, "entry 5 is in the list of open intents but is not that intent"},
 		{"an open intent that is not there", "INSERT INTO opened VALUES (50, 'c')", nil, "entry 50 is missing"},
-		{"no directory for checkpoints", "", func(o *audit.Options) { o.Checkpoints = checkpoints + "/none" }, "no such file or directory"},
+		{"no directory for checkpoints", "", func(o *audit.Options) { o.Checkpoints = dirs(checkpoints + "/none") }, "no such file or directory"},
 		{"no store", "", func(o *audit.Options) { o.Store = nil }, "needs a store, a signer and keys"},
 		{"no keys", "", func(o *audit.Options) { o.Keys = nil }, "needs a store, a signer and keys"},
 		{"no signer", "", func(o *audit.Options) { o.Signer = nil }, "needs a store, a signer and keys"},
@@ -52,9 +52,9 @@ func TestOpenRefusesDoubtfulStores(t *testing.T) {
 			writeFile(t, path, whole)
 			execute(t, path, tt.change)
 			options := k.options(openStore(t, path))
-			options.Checkpoints = checkpoints
+			options.Checkpoints = dirs(checkpoints)
 			if strings.HasPrefix(tt.want, "not signed") || strings.HasPrefix(tt.want, "of the log") {
-				options.Checkpoints = "" // whose checkpoints would be refused first
+				options.Checkpoints = nil // whose checkpoints would be refused first
 			}
 			if tt.options != nil {
 				tt.options(&options)
@@ -85,15 +85,16 @@ func TestOpenRefusesForeignExports(t *testing.T) {
 		content []byte
 		want    string
 	}{
-		{"of other entries", head.Checkpoint, "the exported checkpoint checkpoint-x: the store's first 7 entries are not those of the checkpoint"},
+		{"of other entries", head.Checkpoint, "/checkpoint-x: the store's first 7 entries are not those of the checkpoint"},
 		{"not signed", []byte("ward.example/audit\n7\n"), "checkpoint-x: audit: the checkpoint is not signed"},
 		{"far too long", make([]byte, 1<<20), "checkpoint-x: audit: the checkpoint is not signed"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			options := k.options(log)
-			options.Checkpoints = t.TempDir()
-			writeFile(t, filepath.Join(options.Checkpoints, "checkpoint-x"), tt.content)
+			dir := t.TempDir()
+			options.Checkpoints = dirs(dir)
+			writeFile(t, filepath.Join(dir, "checkpoint-x"), tt.content)
 			_, err := audit.Open(t.Context(), options)
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("Open = %v, want that %s", err, tt.want)
@@ -121,7 +122,7 @@ func TestExportOfCheckpoints(t *testing.T) {
 		var store audittest.Memory
 		dir := t.TempDir()
 		options := k.options(&store)
-		options.Checkpoints, options.CheckpointEvery, options.CheckpointKeep = dir, time.Minute, 3
+		options.Checkpoints, options.CheckpointEvery, options.CheckpointKeep = dirs(dir), time.Minute, 3
 		log := openLog(t, options)
 		wantExported(t, k, dir, 0, 1) // at Open
 		mustAppend(t, log, refused(""))
@@ -135,7 +136,7 @@ func TestExportOfCheckpoints(t *testing.T) {
 			time.Sleep(time.Minute)
 			wantExported(t, k, dir, size+2, min(3, int(size)+3))
 		}
-		if e := log.Exported(); e.Size != 6 || e.Err != nil || time.Since(e.Time) > time.Minute {
+		if e := log.Exported()[0]; e.Name != dir || e.Size != 6 || e.Err != nil || time.Since(e.Time) > time.Minute {
 			t.Errorf("Exported = %+v", e)
 		}
 		mustAppend(t, log, refused(""))
@@ -171,30 +172,31 @@ func TestExportThatFails(t *testing.T) {
 		var store audittest.Memory
 		var logged bytes.Buffer
 		options := k.options(&store)
-		options.Checkpoints = filepath.Join(t.TempDir(), "checkpoints")
+		dir := filepath.Join(t.TempDir(), "checkpoints")
+		options.Checkpoints = dirs(dir)
 		options.Logger = slog.New(slog.NewTextHandler(&logged, nil))
-		mkdir(t, options.Checkpoints)
+		mkdir(t, dir)
 		log := openLog(t, options)
-		err := os.RemoveAll(options.Checkpoints)
+		err := os.RemoveAll(dir)
 		if err != nil {
 			t.Fatal(err)
 		}
 		mustAppend(t, log, refused(""))
 		time.Sleep(61 * time.Second)
 		synctest.Wait()
-		if !errors.Is(log.Exported().Err, os.ErrNotExist) || !strings.Contains(logged.String(), "a checkpoint was not exported") {
+		if !errors.Is(log.Exported()[0].Err, os.ErrNotExist) || !strings.Contains(logged.String(), "a checkpoint was not exported") {
 			t.Errorf("Exported = %+v, and logged %q", log.Exported(), logged.String())
 		}
 		mustAppend(t, log, refused(""))
 		if log.Healthy() != nil {
 			t.Errorf("Healthy = %v", log.Healthy())
 		}
-		mkdir(t, options.Checkpoints)
+		mkdir(t, dir)
 		time.Sleep(time.Minute)
-		if diff := cmp.Diff(int64(2), log.Exported().Size); diff != "" || log.Exported().Err != nil {
+		if diff := cmp.Diff(int64(2), log.Exported()[0].Size); diff != "" || log.Exported()[0].Err != nil {
 			t.Errorf("Exported = %+v", log.Exported())
 		}
-		wantExported(t, k, options.Checkpoints, 2, 1)
+		wantExported(t, k, dir, 2, 1)
 	})
 }
 

@@ -42,15 +42,15 @@ type Report struct {
 // stored hashes are those of the leaves, each content is the one to which its leaf
 // commits or was removed as a later entry says, terms, spans and open intents are
 // those of the entries, the checkpoint is signed by a known key and is that of all
-// entries, and every checkpoint in the directory dir of exported ones, unless that is
-// "", is signed and is that of the first entries. It needs nothing but the store,
-// the directory and the public keys, and reads nothing personal.
+// entries, and every checkpoint in the directories dirs of exported ones is signed
+// and is that of the first entries. It needs nothing but the store, the
+// directories and the public keys, and reads nothing personal.
 //
 // If something is wrong the error is a *Mismatch with the first place, or says
 // which checkpoint cannot be trusted. The report counts what was right.
-func Verify(ctx context.Context, store Reader, known note.Verifiers, origin, dir string) (Report, error) {
+func Verify(ctx context.Context, store Reader, known note.Verifiers, origin string, dirs []string) (Report, error) {
 	v := verifier{store: store, open: make(map[string][]int64)}
-	err := v.verify(ctx, known, origin, dir)
+	err := v.verify(ctx, known, origin, dirs)
 	var m *Mismatch
 	if errors.As(err, &m) {
 		v.report.Entries = min(v.report.Entries, max(0, m.First))
@@ -70,19 +70,20 @@ type verifier struct {
 	report   Report
 }
 
-func (v *verifier) verify(ctx context.Context, known note.Verifiers, origin, dir string) error {
-	var err error
-	if dir != "" {
-		// Read before the store, which must then be at least as new.
-		v.exported, err = readExported(dir, known, origin)
+func (v *verifier) verify(ctx context.Context, known note.Verifiers, origin string, dirs []string) error {
+	// Read before the store, which must then be at least as new.
+	for _, dir := range dirs {
+		exported, err := readExported(dir, known, origin)
 		if err != nil {
 			return err
 		}
-		if n := len(v.exported); n > 0 {
-			v.report.Newest = v.exported[n-1].Size
-		}
+		v.exported = append(v.exported, exported...)
 	}
-	err = v.compareExported()
+	sortBySize(v.exported)
+	if n := len(v.exported); n > 0 {
+		v.report.Newest = v.exported[n-1].Size
+	}
+	err := v.compareExported()
 	if err != nil {
 		return err
 	}

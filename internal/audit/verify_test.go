@@ -163,7 +163,7 @@ func TestTamperingIsDetected(t *testing.T) {
 	const alone = ""
 	noticed := func(t *testing.T, s *tampered, dir, what string, first, last int) {
 		t.Helper()
-		report, err := audit.Verify(t.Context(), s, k.public, origin, dir)
+		report, err := audit.Verify(t.Context(), s, k.public, origin, dirs(dir))
 		var m *audit.Mismatch
 		if !errors.As(err, &m) {
 			t.Fatalf("%s: Verify = %v, want a mismatch (%+v)", what, err, report)
@@ -363,14 +363,14 @@ func TestTamperingIsDetected(t *testing.T) {
 		s := store.copy()
 		for j := range s.head.Checkpoint {
 			s.head.Checkpoint[j] ^= 1
-			_, err := audit.Verify(t.Context(), s, k.public, origin, alone)
+			_, err := audit.Verify(t.Context(), s, k.public, origin, dirs(alone))
 			if err == nil && !sameSigned(s.head.Checkpoint, store.head.Checkpoint) {
 				t.Errorf("byte %d was changed unseen", j)
 			}
 			s.head.Checkpoint[j] ^= 1
 		}
 		s.head.Checkpoint = nil
-		_, err := audit.Verify(t.Context(), s, k.public, origin, alone)
+		_, err := audit.Verify(t.Context(), s, k.public, origin, dirs(alone))
 		if err == nil {
 			t.Error("a missing checkpoint is not noticed")
 		}
@@ -403,7 +403,7 @@ func TestTamperedExportIsDetected(t *testing.T) {
 			changed := slices.Clone(whole)
 			changed[j] ^= 1
 			writeFile(t, path, changed)
-			_, err := audit.Verify(t.Context(), store, k.public, origin, checkpoints)
+			_, err := audit.Verify(t.Context(), store, k.public, origin, dirs(checkpoints))
 			if err == nil && sameSigned(changed, whole) {
 				continue
 			}
@@ -420,16 +420,16 @@ func TestTamperedExportIsDetected(t *testing.T) {
 func TestVerifyNeedsTheRightKeyAndOrigin(t *testing.T) {
 	store, k, checkpoints := history(t)
 	for _, dir := range []string{"", checkpoints} {
-		_, err := audit.Verify(t.Context(), store, newKeys(t).public, origin, dir)
+		_, err := audit.Verify(t.Context(), store, newKeys(t).public, origin, dirs(dir))
 		if err == nil {
 			t.Error("another key was accepted")
 		}
-		_, err = audit.Verify(t.Context(), store, k.public, "other.example/audit", dir)
+		_, err = audit.Verify(t.Context(), store, k.public, "other.example/audit", dirs(dir))
 		if err == nil {
 			t.Error("another origin was accepted")
 		}
 	}
-	_, err := audit.Verify(t.Context(), store, k.public, origin, filepath.Join(checkpoints, "none"))
+	_, err := audit.Verify(t.Context(), store, k.public, origin, dirs(filepath.Join(checkpoints, "none")))
 	if err == nil {
 		t.Error("a directory that is not there was accepted")
 	}
@@ -446,13 +446,13 @@ func TestOlderCopyOfTheDatabase(t *testing.T) {
 	store := openStore(t, path)
 	mustVerify(t, store, k.public, "") // whole in itself
 
-	_, err := audit.Verify(t.Context(), store, k.public, origin, checkpoints)
+	_, err := audit.Verify(t.Context(), store, k.public, origin, dirs(checkpoints))
 	var m *audit.Mismatch
 	if !errors.As(err, &m) || m.First != 5 || m.Last != 6 || !strings.Contains(err.Error(), "older copy") {
 		t.Errorf("Verify = %v, want that entries 5 to 6 are missing", err)
 	}
 	options := k.options(store)
-	options.Checkpoints = checkpoints
+	options.Checkpoints = dirs(checkpoints)
 	_, err = audit.Open(t.Context(), options)
 	if err == nil || !strings.Contains(err.Error(), "older copy") {
 		t.Errorf("Open = %v, want a refusal", err)
@@ -492,7 +492,7 @@ func TestTamperingWithTheDatabase(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer store.Close()
-			_, err = audit.Verify(t.Context(), store, k.public, origin, "")
+			_, err = audit.Verify(t.Context(), store, k.public, origin, nil)
 			var m *audit.Mismatch
 			if !errors.As(err, &m) || m.First != tt.first || m.Last != tt.last {
 				t.Errorf("Verify = %v, want entries %d to %d", err, tt.first, tt.last)

@@ -51,7 +51,7 @@ func TestStoreOfVersion1(t *testing.T) {
 		t.Errorf("entries (-want +got):\n%s", diff)
 	}
 	options := k.options(store)
-	options.Checkpoints = dir
+	options.Checkpoints = dirs(dir)
 	log := openLog(t, options)
 	if seq := mustAppend(t, log, sample(5)); seq != 6 {
 		t.Errorf("the next sequence number is %d, want 6", seq)

@@ -39,6 +39,7 @@ type Settings struct {
 	Verifier  note.Verifier
 	Keys      *seal.Keys
 	Store     Store
+	Remote    struct{ Destinations, Witnesses []Remote } // of checkpoints
 	LogLevel  slog.Level
 }
 

@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // File is the configuration file of `ward serve`, in TOML. Times are Go durations
 // such as "9s"; paths are relative to the folder of the file. Secrets never stand
@@ -110,9 +113,52 @@ type Audit struct {
 	VerifierKey string        `toml:"verifier_key"` // file
 	SealingKeys []string      `toml:"sealing_keys"` // files, the newest first: it seals, all open
 	IndexKeys   []string      `toml:"index_keys"`   // files, the newest first: it indexes, all find
-	Checkpoints string        `toml:"checkpoints"`  // folder, at best on another machine
+	Checkpoints Folders       `toml:"checkpoints"`  // folders, at best on other machines; one may stand alone
 	Every       time.Duration `toml:"checkpoint_every"`
 	GroupWait   time.Duration `toml:"group_wait"` // how long to collect a group; 1ms
+
+	Destinations []Destination `toml:"destinations"` // to which checkpoints go too
+	Witnesses    []Witness     `toml:"witnesses"`    // which cosign them
+}
+
+// Destination takes checkpoints by HTTP PUT.
+type Destination struct {
+	URL         string `toml:"url"`         // https
+	CA          string `toml:"ca"`          // PEM file: anchors of its certificate; those of the system if empty
+	Certificate string `toml:"certificate"` // PEM file: shown to it, with its intermediates; none if empty
+	Key         string `toml:"key"`         // PEM file
+}
+
+// Witness cosigns checkpoints (C2SP tlog-witness).
+type Witness struct {
+	URL string `toml:"url"` // https; its submission prefix
+	Key string `toml:"key"` // file: its verifier key
+	CA  string `toml:"ca"`  // PEM file: anchors of its certificate; those of the system if empty
+}
+
+// Folders are paths of folders, in TOML a list or one string.
+type Folders []string
+
+// UnmarshalTOML implements toml.Unmarshaler.
+func (f *Folders) UnmarshalTOML(value any) error {
+	*f = nil
+	one, ok := value.(string)
+	if ok && one != "" {
+		*f = Folders{one}
+	}
+	if ok {
+		return nil
+	}
+	list, ok := value.([]any)
+	for _, item := range list {
+		path, isText := item.(string)
+		ok = ok && isText
+		*f = append(*f, path)
+	}
+	if !ok {
+		return errors.New("must be the path of a folder or a list of such")
+	}
+	return nil
 }
 
 // Operations is the listener for health, on a loopback address, off if empty.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/publish/witnesstest"
 	"github.com/wardsmsp/ward/internal/audit/seal"
 	"github.com/wardsmsp/ward/internal/config"
 	"github.com/wardsmsp/ward/internal/testpki"
@@ -107,6 +108,9 @@ func folder(t testing.TB) string {
 		write(t, filepath.Join(dir, name), signer+"\n", 0o600)
 		write(t, filepath.Join(dir, name+".pub"), verifier+"\n", 0o644)
 	}
+	witness, err := witnesstest.New("witness.example.invalid/w", "smsp.example.invalid/audit", nil)
+	must(t, err)
+	write(t, filepath.Join(dir, "witness.pub"), witness.Key()+"\n", 0o644)
 	sealing, err := seal.GenerateSealingKey(rand.Reader)
 	must(t, err)
 	write(t, filepath.Join(dir, "sealing-key"), sealing, 0o600)

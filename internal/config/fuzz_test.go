@@ -22,6 +22,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add(wardFile + second)
 	f.Add(conformFile)
 	f.Add("[[clients]]\n[[clients]]\n[codes.map]\nfound = \"SMSP-0000\"\n")
+	f.Add("[audit]\ncheckpoints = [\"a\", \"b\"]\n[[audit.destinations]]\nurl = \"https://x\"\nca = \"ca.pem\"\n[[audit.witnesses]]\nkey = \"witness.pub\"\n")
 	f.Add("environment = 1\n[system]\n[person]\n[audit]\ndatabase = \"..\"\n")
 	f.Fuzz(func(t *testing.T, content string) {
 		_, err := file.WriteAt([]byte(content), 0)

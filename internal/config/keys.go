@@ -158,16 +158,13 @@ func (c *checker) secret(key, path string) ([]byte, bool) {
 func (c *checker) audit(s *Settings) {
 	s.Audit.Database = c.path(s.Audit.Database)
 	s.Store = Store{Database: s.Audit.Database}
-	s.Audit.Checkpoints = c.path(s.Audit.Checkpoints)
 	if s.Audit.Database == "" {
 		c.problems.add("audit.database", "is missing; name the file of the audit log")
 	}
-	if s.Audit.Checkpoints != "" {
-		info, err := os.Stat(s.Audit.Checkpoints)
-		if err != nil || !info.IsDir() {
-			c.problems.add("audit.checkpoints", "must be an existing folder; run: mkdir -p %s", s.Audit.Checkpoints)
-		}
-	}
+	s.Audit.Checkpoints = c.paths(s.Audit.Checkpoints)
+	c.checkpoints(s.Audit.Checkpoints)
+	s.Remote.Destinations = c.destinations(s.Audit.Destinations)
+	s.Remote.Witnesses = c.witnesses(s.Audit.Witnesses)
 	positive(c, "audit.checkpoint_every", s.Audit.Every)
 	key, ok := c.secret("audit.signing_key", s.Audit.SigningKey)
 	if ok {
@@ -233,7 +230,7 @@ type Store struct {
 // signing key and no certificate.
 type AuditFile struct {
 	Store       Store
-	Checkpoints string
+	Checkpoints []string // folders
 	Verifier    note.Verifier
 	Keys        *seal.Keys // nil where one cannot be read: the log can then be verified all the same
 }
@@ -248,7 +245,7 @@ func LoadAudit(path string) (*AuditFile, error) {
 		return nil, err
 	}
 	c := &checker{folder: filepath.Dir(path)}
-	a := &AuditFile{Store: Store{Database: c.path(file.Audit.Database)}, Checkpoints: c.path(file.Audit.Checkpoints)}
+	a := &AuditFile{Store: Store{Database: c.path(file.Audit.Database)}, Checkpoints: c.paths(file.Audit.Checkpoints)}
 	if a.Store.Database == "" {
 		c.problems.add("audit.database", "is missing; name the file of the audit log")
 	}

@@ -239,12 +239,57 @@ func TestLoadAuditNeedsNothingElse(t *testing.T) {
 	dir := folder(t)
 	a, err := config.LoadAudit(put(t, dir, "[audit]\ndatabase = \"audit.db\"\nverifier_key = \"audit-key.pub\"\ncheckpoints = \"checkpoints\"\nsigning_key = \"absent\"\n[later]\nsetting = 1\n"))
 	must(t, err)
-	if a.Store.Database != filepath.Join(dir, "audit.db") || a.Checkpoints != filepath.Join(dir, "checkpoints") || a.Verifier == nil {
+	if a.Store.Database != filepath.Join(dir, "audit.db") || !slices.Equal(a.Checkpoints, []string{filepath.Join(dir, "checkpoints")}) || a.Verifier == nil {
 		t.Errorf("got %+v", a)
 	}
 	_, err = config.LoadAudit(put(t, dir, "[audit]\n"))
 	problems := problemsOf(t, err)
 	if len(problems) != 2 || problems[0].Key != "audit.database" || problems[1].Key != "audit.verifier_key" {
 		t.Errorf("got %v", problems)
+	}
+}
+
+// Checkpoints go to one folder, named as before there could be several, or to
+// several, to endpoints and to witnesses.
+func TestPlacesOfCheckpoints(t *testing.T) {
+	dir := folder(t)
+	must(t, os.Mkdir(filepath.Join(dir, "elsewhere"), 0o755))
+	both := []string{filepath.Join(dir, "checkpoints"), filepath.Join(dir, "elsewhere")}
+	for value, expected := range map[string][]string{
+		`""`: nil, `[]`: nil, `"checkpoints"`: both[:1], `["checkpoints"]`: both[:1], `["checkpoints", "elsewhere"]`: both,
+	} {
+		path := put(t, dir, in("audit", "checkpoints = "+value)(t, wardFile))
+		s := mustLoad(t, path)
+		a, err := config.LoadAudit(path)
+		must(t, err)
+		if !slices.Equal(s.Audit.Checkpoints, expected) || !slices.Equal(a.Checkpoints, expected) {
+			t.Errorf("%s gives %q and %q", value, s.Audit.Checkpoints, a.Checkpoints)
+		}
+	}
+	for _, value := range []string{"1", "true", "[1]", `["checkpoints", []]`, `{ path = "checkpoints" }`, `[{ path = "checkpoints" }]`} {
+		err := loadWard(put(t, dir, in("audit", "checkpoints = "+value)(t, wardFile)))
+		if err == nil || !strings.Contains(err.Error(), "the path of a folder or a list of such") {
+			t.Errorf("%s: %v", value, err)
+		}
+	}
+	s := mustLoad(t, put(t, dir, wardFile+`
+[[audit.destinations]]
+url = "https://keeper.example.invalid/ward"
+[[audit.destinations]]
+url = "https://other.example.invalid/ward"
+ca = "ca.pem"
+certificate = "client.pem"
+key = "client-key.pem"
+[[audit.witnesses]]
+url = "https://witness.example.invalid/submit"
+key = "witness.pub"
+`))
+	d, w := s.Remote.Destinations, s.Remote.Witnesses
+	if len(d) != 2 || d[0].URL.Host != "keeper.example.invalid" || d[0].TLS.RootCAs != nil || len(d[0].TLS.Certificates) != 0 ||
+		d[1].TLS.RootCAs == nil || len(d[1].TLS.Certificates) != 1 || d[1].TLS.MinVersion != tls.VersionTLS12 || d[1].TLS.InsecureSkipVerify {
+		t.Errorf("destinations %+v", d)
+	}
+	if len(w) != 1 || w[0].URL.Path != "/submit" || w[0].Key.Name() != "witness.example.invalid/w" {
+		t.Errorf("witnesses %+v", w)
 	}
 }

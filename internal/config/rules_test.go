@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,7 +20,7 @@ func TestEveryRule(t *testing.T) {
 	must(t, loadWard(put(t, dir, wardFile)))
 	groups := map[string][]rule{
 		"general": generalRules(), "keys": keyRules(), "limits": limitRules(),
-		"numbers": numberRules(), "spine": spineRules(), "clients": clientRules(),
+		"numbers": numberRules(), "spine": spineRules(), "clients": clientRules(), "checkpoints": checkpointRules(),
 	}
 	for group, rules := range groups {
 		for _, r := range rules {
@@ -94,7 +95,47 @@ func keyRules() []rule {
 		{"a verifier key of another log", set("verifier_key", `"other-key.pub"`), "audit.verifier_key", "counterpart"},
 		{"checkpoints that are not there", in("audit", `checkpoints = "absent"`), "audit.checkpoints", "mkdir"},
 		{"checkpoints that are a file", in("audit", `checkpoints = "text"`), "audit.checkpoints", "existing folder"},
+		{"a second folder that is not there", in("audit", `checkpoints = ["checkpoints", "absent"]`), "audit.checkpoints", "mkdir"},
+		{"an empty folder among them", in("audit", `checkpoints = ["checkpoints", ""]`), "audit.checkpoints", "entry 2 is empty"},
+		{"a folder named twice", in("audit", `checkpoints = ["checkpoints", "./checkpoints"]`), "audit.checkpoints", "twice"},
+		{"more folders than are written", in("audit", `checkpoints = [`+strings.Repeat(`"checkpoints",`, 9)+`]`), "audit.checkpoints", "at most 8"},
 	}
+}
+
+// checkpointRules are those on the places and witnesses elsewhere.
+func checkpointRules() []rule {
+	after := func(table, lines string) edit {
+		return func(_ *testing.T, file string) string { return file + "\n[[audit." + table + "]]\n" + lines + "\n" }
+	}
+	to := func(lines string) edit { return after("destinations", lines) }
+	by := func(lines string) edit { return after("witnesses", lines) }
+	const url, key = "url = \"https://keeper.example.invalid/ward\"\n", "key = \"witness.pub\"\n"
+	var rules []rule
+	for name, text := range map[string]string{
+		"no": "", "a plain": "http://keeper.example.invalid/x", "a hostless": "https:///x", "a malformed": "https://%",
+		"a password in the": "https://a:secret@keeper.example.invalid/", "a query in the": "https://keeper.example.invalid/?secret",
+		"an empty query in the": "https://keeper.example.invalid/?", "a fragment in the": "https://keeper.example.invalid/#secret",
+	} {
+		line := "url = \"" + text + "\"\n"
+		rules = append(rules,
+			rule{name + " URL of a destination", to(line), "audit.destinations.1.url", "must be an https URL"},
+			rule{name + " URL of a witness", by(line + key), "audit.witnesses.1.url", "must be an https URL"})
+	}
+	return append(rules, []rule{
+		{"anchors of a destination that are none", to(url + `ca = "text"`), "audit.destinations.1.ca", "no certificate in PEM"},
+		{"anchors of a witness that are not there", by(url + key + `ca = "absent"`), "audit.witnesses.1.ca", "cannot be read"},
+		{"a certificate without its key", to(url + `certificate = "client.pem"`), "audit.destinations.1.key", "missing"},
+		{"a key without its certificate", to(url + `key = "client-key.pem"`), "audit.destinations.1.certificate", "missing"},
+		{"a key that others may read (WRD-SEC-11)", to(url + "certificate = \"server.pem\"\nkey = \"open-key.pem\""), "audit.destinations.1.key", "chmod 600"},
+		{"a second destination's problem", all(to(url), to("")), "audit.destinations.2.url", "must be an https URL"},
+		{"no key of a witness", by(url), "audit.witnesses.1.key", "missing"},
+		{"a witness's key that is none", by(url + `key = "text"`), "audit.witnesses.1.key", "not the verifier key of a witness"},
+		{"a log's key for a witness's", by(url + `key = "audit-key.pub"`), "audit.witnesses.1.key", "of another type"},
+		{"a witness named twice", all(by(url+key), by(url+key)), "audit.witnesses.2.key", "name of another"},
+		{"more destinations than are served", all(slices.Repeat([]edit{to(url)}, 9)...), "audit.destinations", "at most 8"},
+		{"more witnesses than are asked", all(slices.Repeat([]edit{by(url + key)}, 9)...), "audit.witnesses", "at most 8"},
+		{"an unknown setting of a destination", to(url + `proxy = "x"`), "audit.destinations.proxy", "not a known setting"},
+	}...)
 }
 
 func limitRules() []rule {

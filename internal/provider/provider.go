@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/publish"
 	"github.com/wardsmsp/ward/internal/audit/stores"
 	"github.com/wardsmsp/ward/internal/config"
 	"github.com/wardsmsp/ward/internal/gateway"
@@ -105,7 +106,7 @@ func (p *Provider) openLog(ctx context.Context) error {
 		return fmt.Errorf("the audit log cannot be opened: %w", err)
 	}
 	p.store = store
-	p.log, err = audit.Open(ctx, audit.Options{
+	options := audit.Options{
 		Store:           store,
 		Signer:          p.settings.Signer,
 		Keys:            p.settings.Keys,
@@ -113,7 +114,14 @@ func (p *Provider) openLog(ctx context.Context) error {
 		CheckpointEvery: p.settings.Audit.Every,
 		MaxWait:         p.settings.Audit.GroupWait,
 		Logger:          p.logger,
-	})
+	}
+	for _, d := range p.settings.Remote.Destinations {
+		options.Destinations = append(options.Destinations, publish.NewEndpoint(d.URL, d.TLS))
+	}
+	for _, w := range p.settings.Remote.Witnesses {
+		options.Witnesses = append(options.Witnesses, publish.NewWitness(w.URL, w.Key, w.TLS))
+	}
+	p.log, err = audit.Open(ctx, options)
 	if err != nil {
 		return fmt.Errorf("the audit log cannot be trusted to go on: %w", err)
 	}
