@@ -7,6 +7,7 @@
 package event
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -60,7 +61,7 @@ func (c Content) String() string {
 type Source struct {
 	Log     string // the log's name, as in its checkpoints
 	Site    string // ODS code of the organisation that runs it
-	Name    string // of the provider's system, such as its host name
+	Name    string // of the provider's system, such as its host name; "ward" if empty
 	Address string // where clients reach the provider: a URI, a host name or an IP address; may be empty
 }
 
@@ -140,7 +141,7 @@ func Of(r audit.Record, content Content, source Source) (Event, error) {
 		Action:  row.action,
 		Purpose: text(e.Purpose),
 		Source: Source{
-			Log: text(source.Log), Site: text(source.Site), Name: text(source.Name), Address: text(source.Address),
+			Log: text(source.Log), Site: text(source.Site), Name: cmp.Or(text(source.Name), "ward"), Address: text(source.Address),
 		},
 	}
 	event.Outcome, event.Description = judge(e, row)

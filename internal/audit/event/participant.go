@@ -15,9 +15,6 @@ func participants(e audit.Entry, content Content, source Source, r row) []Partic
 	if r.id == activity {
 		ward.Role = application
 	}
-	if ward.ID == "" {
-		ward.ID = "ward"
-	}
 	all := []Participant{ward}
 	if e.Client != "" || e.Remote != "" {
 		all = append(all, client(e))
@@ -38,6 +35,11 @@ func participants(e audit.Entry, content Content, source Source, r row) []Partic
 	}
 	if e.Authority != "" {
 		all = append(all, Participant{Role: responsible, Resource: "PractitionerRole", Name: text(e.Authority)})
+	}
+	for i := range all {
+		if all[i].ID == "" && all[i].Name == "" {
+			all[i].Name = "unknown"
+		}
 	}
 	return requestor(all, known)
 }

@@ -123,7 +123,7 @@ func entityOf(o event.Object) entity {
 		e.Role = &row.role
 	}
 	if o.Erased {
-		e.Lifecycle = &coding{lifecycle, "15", "Permanent erasure or physical destruction"}
+		e.Lifecycle = &coding{lifecycle, "15", "Permanent erasure / Physical destruction"}
 	}
 	if o.Kind != event.Query && o.Kind != event.Criteria { // BALP: a query has no "what"
 		e.What = what(o)
