@@ -25,16 +25,16 @@ func participants(e audit.Entry, content Content, source Source, r row) []Partic
 	case known:
 		all = append(all, person)
 	case content != Given:
-		all = append(all, Participant{Role: r.role, Resource: "PractitionerRole", Name: "not available: personal content " + content.absence()})
+		all = append(all, Participant{Role: r.role, Resource: "Practitioner", Name: "not available: personal content " + content.absence()})
 	}
 	if e.Author != nil && e.Author.Form == "system" {
 		all = append(all, Participant{Resource: "Device", System: ASID, ID: text(e.Author.ASID), Name: "system that asked"})
 		for _, a := range e.Author.Authorities {
-			all = append(all, Participant{Role: responsible, Resource: "PractitionerRole", Name: text(a.Name), Job: job(a.RoleCode, a.RoleName)})
+			all = append(all, Participant{Role: responsible, Resource: "Practitioner", Name: text(a.Name), Job: job(a.RoleCode, a.RoleName)})
 		}
 	}
 	if e.Authority != "" {
-		all = append(all, Participant{Role: responsible, Resource: "PractitionerRole", Name: text(e.Authority)})
+		all = append(all, Participant{Role: responsible, Resource: "Practitioner", Name: text(e.Authority)})
 	}
 	for i := range all {
 		if all[i].ID == "" && all[i].Name == "" {
@@ -98,7 +98,7 @@ func organisations(e audit.Entry) []Participant {
 // identities name. BALP has one user, so all other identities of theirs are
 // together its alternative identity.
 func user(e audit.Entry, role Code) (Participant, bool) {
-	p := Participant{Role: role, Resource: "PractitionerRole"}
+	p := Participant{Role: role, Resource: "Practitioner"}
 	var others []string
 	for _, identity := range e.AuditIdentities {
 		others = append(others, text(identity.URI))
