@@ -1,8 +1,6 @@
 package event
 
 import (
-	"strings"
-
 	"github.com/wardsmsp/ward/cpis"
 	"github.com/wardsmsp/ward/internal/audit"
 )
@@ -64,5 +62,8 @@ func judge(e audit.Entry, r row) (Indicator, string) {
 		}
 		return indicator, "Could not find out: " + outcome.Meaning()
 	}
-	return Serious, strings.TrimSpace("Could not find out: the entry names an outcome that is not known. " + text(e.Outcome))
+	if e.Outcome == "" {
+		return Serious, "Could not find out: the entry does not tell an outcome."
+	}
+	return Serious, "Could not find out: the entry tells an outcome that this version of Ward does not know: " + text(e.Outcome) + "."
 }
