@@ -56,8 +56,9 @@ type Options struct {
 // fails. A Sender therefore keeps the messages it wrote last and writes them again
 // on the next connection: the collector may get an entry twice, which it can tell
 // by the sequence number, and may get a message cut short before it, at the end of
-// a connection. [Sender.Resume] says where to go on with another Sender. Only a
-// Close that returns no error means that the collector has read everything.
+// a connection. [Sender.Resume] says where to go on with another Sender. Only after
+// a Close that returns no error has the collector read everything, as far as TLS
+// can tell; what it then did with that is not known.
 type Sender struct {
 	options  Options
 	header   header

@@ -235,6 +235,20 @@ func TestWhoBeganTheEvent(t *testing.T) {
 	}
 }
 
+// PS3.15 A.5.3.12: the address is that of the person who logs in.
+func TestALogInHasThePersonsAddress(t *testing.T) {
+	for _, kind := range []audit.Kind{audit.LoggedIn, audit.LoggedOut, audit.LoginFailed} {
+		e, err := Of(audit.Record{Entry: audit.Entry{Kind: kind, Operator: "o", Remote: "[2001:db8::1]:40112"}}, Given, Source{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := e.Participants[len(e.Participants)-1]
+		if len(e.Participants) != 2 || last.ID != "o" || last.Address != "2001:db8::1" || last.AddressType() != IPAddress {
+			t.Errorf("%s: %+v", kind, e.Participants)
+		}
+	}
+}
+
 func TestTextHoldsNothingThatBreaksALineOrXML(t *testing.T) {
 	tests := []struct{ in, want string }{
 		{"", ""},

@@ -16,11 +16,14 @@ func participants(e audit.Entry, content Content, source Source, r row) []Partic
 		ward.Role = application
 	}
 	all := []Participant{ward}
-	if e.Client != "" || e.Remote != "" {
+	person, known := user(e, r.role)
+	switch {
+	case r.id == authentication:
+		person.Address = address(e.Remote) // PS3.15 wants it of whoever logs in
+	case e.Client != "" || e.Remote != "":
 		all = append(all, client(e))
 	}
 	all = append(all, organisations(e)...)
-	person, known := user(e, r.role)
 	switch {
 	case known:
 		all = append(all, person)
@@ -65,16 +68,23 @@ func requestor(all []Participant, person bool) []Participant {
 }
 
 func client(e audit.Entry) Participant {
-	p := Participant{Role: sourceOfQuery, Resource: "Device", System: WardName, ID: text(e.Client), Name: text(e.Client), AltID: text(e.Certificate)}
-	p.Address = text(e.Remote)
-	host, _, err := net.SplitHostPort(e.Remote)
-	if err == nil && host != "" {
-		p.Address = text(host)
+	p := Participant{
+		Role: sourceOfQuery, Resource: "Device", System: WardName, ID: text(e.Client), Name: text(e.Client),
+		AltID: text(e.Certificate), Address: address(e.Remote),
 	}
 	if p.ID == "" {
 		p.System, p.ID, p.Name = "", "unknown", text(e.Subject)
 	}
 	return p
+}
+
+// address is a network address without its port.
+func address(remote string) string {
+	host, _, err := net.SplitHostPort(remote)
+	if err != nil || host == "" {
+		return text(remote)
+	}
+	return text(host)
 }
 
 // organisations are the client's and, if it is another, the author's.
