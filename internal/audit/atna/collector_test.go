@@ -26,15 +26,20 @@ type collector struct {
 	faults   []string   // of the framing
 }
 
-// behaviour says how a connection is treated: how many messages are read before it
-// is cut, -1 for all, -2 for a collector that reads nothing.
-type behaviour func(connection int) int
+// conduct says how a connection is treated.
+type conduct struct {
+	read  int  // how many messages are read before the end
+	quiet bool // the end is that of TCP alone, without TLS's farewell
+}
 
-func all(int) int { return -1 }
+// behaviour says how each connection is treated.
+type behaviour func(connection int) conduct
+
+func all(int) conduct { return conduct{read: readAll} }
 
 const (
 	readAll  = -1
-	readNone = -2
+	readNone = -2 // and never ends
 )
 
 func newCollector(t *testing.T, config *tls.Config, behave behaviour) *collector {
@@ -72,22 +77,21 @@ func newCollector(t *testing.T, config *tls.Config, behave behaviour) *collector
 	return c
 }
 
-func (c *collector) serve(conn *tls.Conn, n, most int, stop chan struct{}) {
+func (c *collector) serve(conn *tls.Conn, n int, how conduct, stop chan struct{}) {
 	conn.SetDeadline(time.Now().Add(20 * time.Second))
 	err := conn.Handshake()
 	if err != nil {
 		return
 	}
-	if most == readNone {
+	if how.read == readNone {
 		<-stop
 		return
 	}
 	reader := bufio.NewReader(conn)
-	for i := 0; i != most; i++ {
+	for i := 0; i != how.read; i++ {
 		message, err := readFrame(reader)
 		if err == io.EOF {
-			conn.Close() // says so in order
-			return
+			break
 		}
 		if err != nil {
 			c.note(n, "", err)
@@ -95,7 +99,9 @@ func (c *collector) serve(conn *tls.Conn, n, most int, stop chan struct{}) {
 		}
 		c.note(n, message, nil)
 	}
-	// Cut without a word: the caller closes the TCP connection.
+	if !how.quiet {
+		conn.CloseWrite()
+	}
 }
 
 func (c *collector) note(n int, message string, err error) {

@@ -105,11 +105,11 @@ func TestTheHeaderCanBeFitted(t *testing.T) {
 // order, and nothing is left out.
 func TestACollectorThatHangsUpMissesNothing(t *testing.T) {
 	p := newPKI(t)
-	c := newCollector(t, p.serverConfig(), func(n int) int {
+	c := newCollector(t, p.serverConfig(), func(n int) conduct {
 		if n < 2 {
-			return 5
+			return conduct{read: 5, quiet: n == 0}
 		}
-		return readAll
+		return conduct{read: readAll}
 	})
 	s := newSender(t, p, c.address, func(o *atna.Options) { o.Attempts = 10 })
 	for seq := range int64(40) {
@@ -137,21 +137,35 @@ func TestACollectorThatHangsUpMissesNothing(t *testing.T) {
 	}
 }
 
-// A collector that is gone at the end is not taken for one that has read everything.
+// A collector that is gone at the end, says nothing or is late is not taken for one
+// that has read everything.
 func TestAnEndThatIsNotConfirmedIsAnError(t *testing.T) {
-	p := newPKI(t)
-	c := newCollector(t, p.serverConfig(), func(int) int { return 2 })
-	s := newSender(t, p, c.address, nil)
-	send(t, s, 7, 9)
-	time.Sleep(50 * time.Millisecond)
-	for range 2 { // asking again does not make it true
-		err := s.Close()
-		if !errors.Is(err, atna.ErrUnconfirmed) {
-			t.Errorf("Close: %v", err)
-		}
+	tests := []struct {
+		name string
+		how  conduct
+	}{
+		{"gone without a word", conduct{read: 2, quiet: true}},
+		{"gone in order, but before we had said that it was all", conduct{read: 2}},
+		{"silent at the end", conduct{read: readAll, quiet: true}},
+		{"late", conduct{read: readNone}},
 	}
-	if s.Resume() != 7 {
-		t.Errorf("Resume gives %d", s.Resume())
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			p := newPKI(t)
+			c := newCollector(t, p.serverConfig(), func(int) conduct { return test.how })
+			s := newSender(t, p, c.address, func(o *atna.Options) { o.WriteTimeout = 200 * time.Millisecond })
+			send(t, s, 7, 9)
+			time.Sleep(50 * time.Millisecond)
+			for range 2 { // asking again does not make it true
+				err := s.Close()
+				if !errors.Is(err, atna.ErrUnconfirmed) {
+					t.Errorf("Close: %v", err)
+				}
+			}
+			if s.Resume() != 7 {
+				t.Errorf("Resume gives %d", s.Resume())
+			}
+		})
 	}
 }
 
@@ -159,7 +173,7 @@ func TestAnEndThatIsNotConfirmedIsAnError(t *testing.T) {
 // longer.
 func TestASlowCollectorIsGivenUp(t *testing.T) {
 	p := newPKI(t)
-	c := newCollector(t, p.serverConfig(), func(int) int { return readNone })
+	c := newCollector(t, p.serverConfig(), func(int) conduct { return conduct{read: readNone} })
 	s := newSender(t, p, c.address, func(o *atna.Options) { o.WriteTimeout, o.Attempts = 100*time.Millisecond, 2 })
 	began := time.Now()
 	var err error
@@ -292,7 +306,7 @@ func TestSendCanBeTriedAgain(t *testing.T) {
 
 func TestSendEndsWithItsContext(t *testing.T) {
 	p := newPKI(t)
-	c := newCollector(t, p.serverConfig(), func(int) int { return readNone })
+	c := newCollector(t, p.serverConfig(), func(int) conduct { return conduct{read: readNone} })
 	s := newSender(t, p, c.address, func(o *atna.Options) { o.WriteTimeout, o.Backoff, o.MaxBackoff = time.Minute, time.Minute, time.Minute })
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
