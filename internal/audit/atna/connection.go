@@ -17,18 +17,37 @@ const settle = 100 * time.Millisecond
 // goes away is noticed by reading long before writing fails.
 type connection struct {
 	*tls.Conn
+	below *watched
 	since time.Time
 	end   chan struct{} // closed when nothing more can be read
 	cause error         // why; set before end is closed
 }
 
+// watched is the TCP connection below. crypto/tls reports its end as it does TLS's
+// farewell, so it is noted here which of them came.
+type watched struct {
+	net.Conn
+	cut bool // ended without a farewell
+}
+
+func (w *watched) Read(b []byte) (int, error) {
+	n, err := w.Conn.Read(b)
+	w.cut = w.cut || err != nil
+	return n, err
+}
+
 func dial(ctx context.Context, address string, config *tls.Config) (*connection, error) {
-	dialer := tls.Dialer{NetDialer: new(net.Dialer), Config: config}
-	network, err := dialer.DialContext(ctx, "tcp", address)
+	network, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
 	}
-	c := &connection{Conn: network.(*tls.Conn), since: time.Now(), end: make(chan struct{})}
+	below := &watched{Conn: network}
+	c := &connection{Conn: tls.Client(below, config), below: below, since: time.Now(), end: make(chan struct{})}
+	err = c.HandshakeContext(ctx)
+	if err != nil {
+		network.Close()
+		return nil, err
+	}
 	go c.read()
 	timer := time.NewTimer(settle)
 	defer timer.Stop()
@@ -96,7 +115,7 @@ func (c *connection) farewell(timeout time.Duration) bool {
 	defer timer.Stop()
 	select {
 	case <-c.end:
-		return errors.Is(c.cause, io.EOF)
+		return errors.Is(c.cause, io.EOF) && !c.below.cut
 	case <-timer.C:
 		return false
 	}
