@@ -13,7 +13,7 @@ import (
 	"github.com/wardsmsp/ward/client"
 	"github.com/wardsmsp/ward/cpis"
 	"github.com/wardsmsp/ward/internal/audit"
-	"github.com/wardsmsp/ward/internal/audit/sqlite"
+	"github.com/wardsmsp/ward/internal/audit/stores"
 	"github.com/wardsmsp/ward/internal/config"
 	"github.com/wardsmsp/ward/internal/stage"
 	"github.com/wardsmsp/ward/internal/wording"
@@ -144,7 +144,7 @@ func (s *show) verify(ctx context.Context) (audit.Report, error) {
 	if err != nil {
 		return audit.Report{}, err
 	}
-	store, err := sqlite.OpenReadOnly(file.Database)
+	store, err := stores.Read(ctx, file.Store)
 	if err != nil {
 		return audit.Report{}, err
 	}

@@ -16,17 +16,18 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/wardsmsp/ward/internal/audit"
-	"github.com/wardsmsp/ward/internal/audit/sqlite"
+	"github.com/wardsmsp/ward/internal/audit/seal"
+	"github.com/wardsmsp/ward/internal/audit/stores"
 	"github.com/wardsmsp/ward/internal/config"
 )
 
 // openAudit opens the audit log that a configuration names, for reading.
-func openAudit(path string) (*sqlite.ReadOnly, *config.AuditFile, error) {
+func openAudit(ctx context.Context, path string) (stores.Reader, *config.AuditFile, error) {
 	file, err := config.LoadAudit(path)
 	if err != nil {
 		return nil, nil, wrong(path, err)
 	}
-	store, err := sqlite.OpenReadOnly(file.Database)
+	store, err := stores.Read(ctx, file.Store)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -40,7 +41,7 @@ func auditVerify(ctx context.Context, args []string, out, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	store, file, err := openAudit(*path)
+	store, file, err := openAudit(ctx, *path)
 	if err != nil {
 		return err
 	}
@@ -66,7 +67,7 @@ func auditShow(ctx context.Context, args []string, out, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	store, _, err := openAudit(*path)
+	store, file, err := openAudit(ctx, *path)
 	if err != nil {
 		return err
 	}
@@ -81,7 +82,7 @@ func auditShow(ctx context.Context, args []string, out, log io.Writer) error {
 	if *asJSON {
 		return showLeaves(ctx, store, *from, *from+*count, out)
 	}
-	return showEntries(ctx, store, *from, *from+*count, out)
+	return showEntries(ctx, store, file.Keys, *from, *from+*count, out)
 }
 
 func showLeaves(ctx context.Context, store audit.Reader, from, to int64, out io.Writer) error {
@@ -97,11 +98,11 @@ func showLeaves(ctx context.Context, store audit.Reader, from, to int64, out io.
 	return nil
 }
 
-func showEntries(ctx context.Context, store audit.Reader, from, to int64, out io.Writer) error {
+func showEntries(ctx context.Context, store audit.Reader, keys *seal.Keys, from, to int64, out io.Writer) error {
 	fmt.Fprintln(out, "NHS Confidential: Personal Data about a patient")
 	table := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(table, "SEQ\tTIME (UTC)\tKIND\tCLIENT\tUSER\tNHS NUMBER\tOUTCOME\tCODE\tNOTIFIED\tCORRELATION\tREASON")
-	for record, err := range audit.Entries(ctx, store, from, to) {
+	for record, err := range audit.Entries(ctx, store, keys, from, to) {
 		if err != nil {
 			return errors.Join(table.Flush(), err)
 		}
@@ -159,8 +160,27 @@ func auditKeygen(args []string, out, log io.Writer) error {
 	if err != nil {
 		return errors.Join(err, os.Remove(secret)) // of no use without the other
 	}
+	sealing, err := newKey(*folder, "sealing-key", seal.GenerateSealingKey)
+	if err != nil {
+		return err
+	}
+	index, err := newKey(*folder, "index-key", seal.GenerateIndexKey)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "wrote %s (secret: audit.sealing_keys) and %s (secret: audit.index_keys)\n", sealing, index)
 	fmt.Fprintf(out, "wrote %s (secret: audit.signing_key) and %s (audit.verifier_key; give it to whoever checks the log)\n", secret, public)
 	return nil
+}
+
+// newKey writes a new key for what is personal in a log.
+func newKey(folder, name string, generate func(io.Reader) (string, error)) (path string, err error) {
+	key, err := generate(rand.Reader)
+	if err != nil {
+		return "", err
+	}
+	path = filepath.Join(folder, name)
+	return path, writeNew(path, key, 0o600)
 }
 
 // writeNew never replaces a file: a lost signing key cannot be made again.

@@ -158,9 +158,9 @@ func TestAuditShowJSON(t *testing.T) {
 	e.expect(t, exitDone)
 	lines := strings.Split(strings.TrimSpace(e.out), "\n")
 	for i, kind := range []audit.Kind{audit.Intent, audit.Outcome} {
-		seq, entry, err := audit.ParseLeaf([]byte(lines[i]))
-		if err != nil || seq != int64(i+1) || entry.Kind != kind || entry.NHSNumber != withPlan || len(lines) != 2 {
-			t.Errorf("line %d: entry %d, %s, error %v", i+1, seq, entry.Kind, err)
+		leaf, err := audit.ParseLeaf([]byte(lines[i]))
+		if err != nil || leaf.Seq != int64(i+1) || leaf.Entry.Kind != kind || len(lines) != 2 {
+			t.Errorf("line %d: entry %d, %s, error %v", i+1, leaf.Seq, leaf.Entry.Kind, err)
 		}
 	}
 }
@@ -191,7 +191,7 @@ func appendEntry(t *testing.T, s *stage.Stage, e audit.Entry) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	log, err := audit.Open(t.Context(), audit.Options{Store: store, Signer: settings.Signer})
+	log, err := audit.Open(t.Context(), audit.Options{Store: store, Signer: settings.Signer, Keys: settings.Keys})
 	if err != nil {
 		t.Fatal(err)
 	}

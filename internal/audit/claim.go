@@ -65,7 +65,13 @@ func (l *Log) AppendOnce(ctx context.Context, e Entry, c Claim) (seq int64, err 
 	if err != nil {
 		return 0, err
 	}
-	return l.append(ctx, e, rows)
+	return l.append(ctx, e, rows, nil)
+}
+
+// AppendRemoval is Append for an entry that says of which earlier entries the content
+// is removed; the contents go in the transaction that records it (WRD-AUD-10).
+func (l *Log) AppendRemoval(ctx context.Context, e Entry, removals []Removal) (seq int64, err error) {
+	return l.append(ctx, e, nil, removals)
 }
 
 // admit marks the entries of a group that claim what was claimed before, in the

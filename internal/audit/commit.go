@@ -1,19 +1,25 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/wardsmsp/ward/internal/audit/seal"
 )
 
 // pending is an entry on its way into the log.
 type pending struct {
 	kind        Kind
 	correlation string // as it is kept
+	time        int64  // Unix milliseconds
 	content     encoded
 	claims      []ClaimRow
+	removals    []Removal
 	refused     bool         // its ids were claimed before; of the writing goroutine
 	owner       atomic.Int32 // who decides about it: the queue, the caller or the writing goroutine
 
@@ -28,15 +34,19 @@ const (
 	taken
 )
 
-func newPending(e Entry, claims []ClaimRow) *pending {
+func newPending(e Entry, keys *seal.Keys) (*pending, error) {
+	content, err := encode(e, keys)
+	if err != nil {
+		return nil, err
+	}
 	correlation, _ := fit(e.Correlation)
 	return &pending{
 		kind:        e.Kind,
 		correlation: correlation,
-		content:     encode(e),
-		claims:      claims,
+		time:        e.Time.UnixMilli(),
+		content:     content,
 		done:        make(chan struct{}),
-	}
+	}, nil
 }
 
 // abandon reports whether the entry will certainly not be written.
@@ -73,13 +83,29 @@ func (l *Log) run() {
 		}
 		err := l.write(l.ctx, group)
 		retry = nil
-		if l.state != nil {
-			expected = max(expected, len(l.state.open)/2)
+		if err == nil {
+			l.asking = max(0, l.asking+opens(group))
 		}
+		expected = max(expected, l.asking/2)
 		if err != nil {
 			retry = time.After(l.options.RetryEvery)
 		}
 	}
+}
+
+// opens is how many more intents a group opens than it closes.
+func opens(group []*pending) int {
+	n := 0
+	for _, p := range group {
+		switch {
+		case p.refused:
+		case p.kind == Intent:
+			n++
+		case p.kind.closes():
+			n--
+		}
+	}
+	return n
 }
 
 // collect gathers a group that begins with first: what waits already, and what
@@ -166,7 +192,7 @@ func (l *Log) commit(ctx context.Context, group []*pending) (base int64, err err
 				return 0, err
 			}
 		}
-		base = l.state.edge.size
+		base = l.state.size
 		err = l.commitOnce(ctx, group)
 		if err == nil {
 			return base, nil
@@ -189,33 +215,22 @@ func (l *Log) commitOnce(ctx context.Context, group []*pending) error {
 	if err != nil {
 		return err
 	}
-	g := Group{Base: s.edge.size, Rows: make([]Row, 0, len(group)), Forget: l.options.Now().Unix()}
+	g := Group{Base: s.size, Rows: make([]Row, 0, len(group)), Forget: l.options.Now().Unix()}
 	for _, p := range group {
 		if p.refused {
 			continue
 		}
-		seq := s.edge.size
-		leaf := p.content.leaf(seq)
-		hashes, err := s.edge.add(leaf)
+		err := g.add(s, p)
 		if err != nil {
 			return err
 		}
-		g.Rows = append(g.Rows, Row{Seq: seq, Leaf: leaf, Hashes: hashes})
-		g.Claims = append(g.Claims, p.claims...)
-		switch {
-		case p.kind == Intent:
-			g.Opened = append(g.Opened, seq)
-			s.open[p.correlation] = append(s.open[p.correlation], seq)
-		case p.kind.closes():
-			g.Closed = append(g.Closed, s.open[p.correlation]...)
-			delete(s.open, p.correlation)
-		}
 	}
-	root, err := s.edge.root()
+	slices.SortFunc(g.Terms, compareTerms)
+	root, err := s.root()
 	if err != nil {
 		return err
 	}
-	c := Checkpoint{Origin: l.options.Origin, Size: s.edge.size, Root: root}
+	c := Checkpoint{Origin: l.options.Origin, Size: s.size, Root: root}
 	g.Checkpoint, err = c.sign(l.options.Signer)
 	if err != nil {
 		return err
@@ -228,23 +243,55 @@ func (l *Log) commitOnce(ctx context.Context, group []*pending) error {
 	return nil
 }
 
-// state is what appending needs to know of a store.
-type state struct {
-	edge edge
-	open map[string][]int64 // open intents by correlation
+// add adds an entry to a group and to the edge of the tree.
+func (g *Group) add(at *edge, p *pending) error {
+	seq := at.size
+	leaf := p.content.leaf(seq)
+	hashes, err := at.add(leaf)
+	if err != nil {
+		return err
+	}
+	g.Rows = append(g.Rows, Row{Seq: seq, Leaf: leaf, Sealed: p.content.sealed, Hashes: hashes})
+	g.Claims = append(g.Claims, p.claims...)
+	g.Removals = append(g.Removals, p.removals...)
+	for _, term := range p.content.terms {
+		g.Terms = append(g.Terms, TermRow{term, seq})
+	}
+	g.Spans = widen(g.Spans, seq, p.time)
+	switch {
+	case p.kind == Intent:
+		g.Opened = append(g.Opened, Opened{seq, p.correlation})
+	case p.kind.closes():
+		g.Closed = append(g.Closed, p.correlation)
+	}
+	return nil
 }
 
-// read reads the state of the store and refuses a doubtful one, and one that
+// widen makes the last of some spans hold one more time, or begins another.
+func widen(spans []Span, seq, time int64) []Span {
+	number := seq / SpanSize
+	if len(spans) == 0 || spans[len(spans)-1].Number != number {
+		return append(spans, Span{number, time, time})
+	}
+	last := &spans[len(spans)-1]
+	last.First, last.Last = min(last.First, time), max(last.Last, time)
+	return spans
+}
+
+func compareTerms(a, b TermRow) int {
+	return cmp.Or(cmp.Compare(a.Term, b.Term), cmp.Compare(a.Seq, b.Seq))
+}
+
+// read reads the edge of the store's tree and refuses a doubtful store, and one that
 // does not begin with what this log already made durable.
-func (l *Log) read(ctx context.Context) (*state, error) {
+func (l *Log) read(ctx context.Context) (*edge, error) {
 	head, err := l.options.Store.Head(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := &state{open: make(map[string][]int64)}
 	durable := l.durable.Load()
 	if head.Size == 0 && head.Checkpoint == nil && len(head.Open) == 0 && durable == nil {
-		return s, nil
+		return &edge{}, nil
 	}
 	c, err := OpenCheckpoint(head.Checkpoint, l.known, l.options.Origin)
 	if err != nil {
@@ -253,11 +300,11 @@ func (l *Log) read(ctx context.Context) (*state, error) {
 	if c.Size != head.Size {
 		return nil, fmt.Errorf("audit: the store holds %d entries but its checkpoint covers %d", head.Size, c.Size)
 	}
-	s.edge, err = readEdge(ctx, l.options.Store, head.Size)
+	at, err := readEdge(ctx, l.options.Store, head.Size)
 	if err != nil {
 		return nil, err
 	}
-	root, err := s.edge.root()
+	root, err := at.root()
 	if err != nil {
 		return nil, err
 	}
@@ -270,14 +317,7 @@ func (l *Log) read(ctx context.Context) (*state, error) {
 			return nil, fmt.Errorf("audit: the store is not that of before: %w", err)
 		}
 	}
-	for _, seq := range head.Open {
-		e, err := readIntent(ctx, l.options.Store, seq)
-		if err != nil {
-			return nil, err
-		}
-		s.open[e.Correlation] = append(s.open[e.Correlation], seq)
-	}
-	return s, nil
+	return &at, nil
 }
 
 // beginsWith checks that the first entries of a store that holds size of them
@@ -301,29 +341,29 @@ func beginsWith(ctx context.Context, store Reader, size int64, c Checkpoint) err
 	return nil
 }
 
-func readIntent(ctx context.Context, store Reader, seq int64) (Entry, error) {
-	row, err := readRow(ctx, store, seq)
+func readIntent(ctx context.Context, store Reader, keys *seal.Keys, opened Opened) (Entry, error) {
+	row, err := readRow(ctx, store, opened.Seq)
 	if err != nil {
 		return Entry{}, err
 	}
-	e, err := parseRow(row)
+	record, err := ReadRow(row, keys)
 	if err != nil {
 		return Entry{}, err
 	}
-	if e.Kind != Intent {
-		return Entry{}, &Mismatch{First: seq, Last: seq, Reason: "is in the list of open intents but is not an intent"}
+	if record.Entry.Kind != Intent || record.Entry.Correlation != opened.Correlation {
+		return Entry{}, &Mismatch{First: row.Seq, Last: row.Seq, Reason: "is in the list of open intents but is not that intent"}
 	}
-	return e, nil
+	return record.Entry, nil
 }
 
 // parseRow reads a row's leaf, which must be that of its place.
-func parseRow(row Row) (Entry, error) {
-	seq, e, err := ParseLeaf(row.Leaf)
+func parseRow(row Row) (Leaf, error) {
+	leaf, err := ParseLeaf(row.Leaf)
 	if err != nil {
-		return Entry{}, &Mismatch{First: row.Seq, Last: row.Seq, Reason: "cannot be read: " + err.Error()}
+		return Leaf{}, &Mismatch{First: row.Seq, Last: row.Seq, Reason: "cannot be read: " + err.Error()}
 	}
-	if seq != row.Seq {
-		return Entry{}, &Mismatch{First: row.Seq, Last: row.Seq, Reason: fmt.Sprintf("holds the sequence number %d", seq)}
+	if leaf.Seq != row.Seq {
+		return Leaf{}, &Mismatch{First: row.Seq, Last: row.Seq, Reason: fmt.Sprintf("holds the sequence number %d", leaf.Seq)}
 	}
-	return e, nil
+	return leaf, nil
 }

@@ -45,7 +45,11 @@ func appendForever(dir string) error {
 	if err != nil {
 		return err
 	}
-	log, err := audit.Open(context.Background(), audit.Options{Store: store, Signer: signer,
+	keys, err := parseSealingKeys()
+	if err != nil {
+		return err
+	}
+	log, err := audit.Open(context.Background(), audit.Options{Store: store, Signer: signer, Keys: keys,
 		Checkpoints: filepath.Join(dir, "checkpoints"), CheckpointEvery: time.Millisecond, RetryEvery: time.Millisecond})
 	if err != nil {
 		return err
@@ -221,7 +225,7 @@ func TestKilledAtAnyInstant(t *testing.T) {
 func present(t *testing.T, store audit.Reader, all []acknowledged) {
 	t.Helper()
 	stored := make(map[int64]acknowledged)
-	for record, err := range audit.Entries(t.Context(), store, 0, 1<<40) {
+	for record, err := range audit.Entries(t.Context(), store, sealingKeys(t), 0, 1<<40) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -187,6 +187,9 @@ type Authority struct {
 	Name     string
 }
 
+// HasContent reports whether something is kept apart from the leaf of e.
+func (e *Entry) HasContent() bool { return e.Content != (tlog.Hash{}) }
+
 // check reports what makes e unfit to be an entry. Everything else about an
 // entry can be stored whatever it is.
 func (e *Entry) check() error {
@@ -198,6 +201,8 @@ func (e *Entry) check() error {
 		return fmt.Errorf("audit: the time of a %q entry is not set or out of range", e.Kind)
 	case e.Correlation == "" && (e.Kind == Intent || e.Kind.closes()):
 		return fmt.Errorf("audit: a %q entry needs a correlation", e.Kind)
+	case len(e.Removed) > MaxRemoved:
+		return fmt.Errorf("audit: a %q entry names more than %d runs of entries", e.Kind, MaxRemoved)
 	}
 	return nil
 }

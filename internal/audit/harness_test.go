@@ -18,6 +18,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/seal"
 	"github.com/wardsmsp/ward/internal/audit/sqlite"
 )
 
@@ -30,10 +31,11 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// keys is a key pair for checkpoints.
+// keys are a key pair for checkpoints and the keys of what is personal.
 type keys struct {
-	signer note.Signer
-	public note.Verifiers
+	signer   note.Signer
+	public   note.Verifiers
+	personal *seal.Keys
 }
 
 func newKeys(t testing.TB) keys {
@@ -61,12 +63,34 @@ func parseKeys(t testing.TB, signerKey, verifierKey string) keys {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return keys{signer, note.VerifierList(verifier)}
+	return keys{signer, note.VerifierList(verifier), sealingKeys(t)}
+}
+
+// sealingKeys are the same for every test.
+func sealingKeys(t testing.TB) *seal.Keys {
+	t.Helper()
+	all, err := parseSealingKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func parseSealingKeys() (*seal.Keys, error) {
+	sealing, err := seal.ParseSealingKey("WARD-SEALING-KEY-1 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
+	if err != nil {
+		return nil, err
+	}
+	index, err := seal.ParseIndexKey("WARD-INDEX-KEY-1 ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=")
+	if err != nil {
+		return nil, err
+	}
+	return seal.NewKeys([]seal.SealingKey{sealing}, []seal.IndexKey{index})
 }
 
 func (k keys) options(store audit.Store) audit.Options {
 	return audit.Options{
-		Store: store, Signer: k.signer, Origin: origin,
+		Store: store, Signer: k.signer, Keys: k.personal, Origin: origin,
 		RetryEvery: time.Hour,
 		Logger:     slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}

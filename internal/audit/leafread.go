@@ -2,42 +2,57 @@ package audit
 
 import (
 	"bytes"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"strconv"
 	"time"
 	"unicode/utf8"
+
+	"golang.org/x/mod/sumdb/tlog"
 )
 
-// ParseLeaf reads a leaf: its sequence number and its entry. It accepts only
-// the one form in which the log writes that entry; any other field, order,
-// spelling or white space is an error. Errors never quote the leaf.
-func ParseLeaf(leaf []byte) (seq int64, e Entry, err error) {
+// Leaf is a leaf that was read. Of version 3 on, the entry lacks its content.
+type Leaf struct {
+	Version int
+	Seq     int64
+	Entry   Entry
+}
+
+// ParseLeaf reads a leaf. It accepts only the one form in which the log writes, or
+// in an earlier version wrote, that entry; any other field, order, spelling or white
+// space is an error. Errors never quote the leaf.
+func ParseLeaf(leaf []byte) (Leaf, error) {
 	if len(leaf) > MaxLeaf {
-		return 0, Entry{}, fmt.Errorf("audit: a leaf of %d bytes is longer than the limit of %d", len(leaf), MaxLeaf)
+		return Leaf{}, fmt.Errorf("audit: a leaf of %d bytes is longer than the limit of %d", len(leaf), MaxLeaf)
 	}
 	r := reader{leaf: leaf}
-	if !r.skip(prefix2) {
-		r.expect(prefix1)
+	l := Leaf{Version: newestVersion}
+	for l.Version > 1 && !r.skip(prefixes[l.Version-1]) {
+		l.Version--
 	}
-	seq = r.number(0, math.MaxInt64)
-	e.visit(&r)
+	if l.Version == 1 {
+		r.expect(prefixes[0])
+	}
+	l.Seq = r.number(0, math.MaxInt64)
+	l.Entry.visit(&r, l.Version)
 	r.expect("}")
-	if !bytes.HasPrefix(leaf, []byte(e.prefix())) {
+	if l.Version == 2 && l.Entry.Subject == "" && l.Entry.Serial == "" && l.Entry.Issuer == "" {
 		r.fail("the version is not that of the entry")
 	}
 	if r.at < len(leaf) {
 		r.fail("text follows the entry")
 	}
 	if r.err != nil {
-		return 0, Entry{}, fmt.Errorf("audit: leaf, byte %d: %w", r.at, r.err)
+		return Leaf{}, fmt.Errorf("audit: leaf, byte %d: %w", r.at, r.err)
 	}
-	err = e.check()
+	err := l.Entry.check()
 	if err != nil {
-		return 0, Entry{}, err
+		return Leaf{}, err
 	}
-	return seq, e, nil
+	return l, nil
 }
 
 // reader reads fields. After the first error it reads nothing more.
@@ -157,6 +172,20 @@ func (r *reader) count(key string, v *int) {
 	}
 }
 
+func (r *reader) size(key string, v *int64) {
+	if r.key(key) {
+		*v = r.number(1, math.MaxInt64)
+	}
+}
+
+func (r *reader) place(key string, v *int64) {
+	if !r.key(key) {
+		r.fail("expected a sequence number")
+		return
+	}
+	*v = r.number(0, math.MaxInt64)
+}
+
 func (r *reader) micros(key string, v *time.Duration) {
 	if r.key(key) {
 		*v = time.Duration(r.number(1, math.MaxInt64/int64(time.Microsecond))) * time.Microsecond
@@ -185,6 +214,33 @@ func (r *reader) flag(key string, v *bool) {
 	}
 }
 
+func (r *reader) hash(key string, v *tlog.Hash) {
+	if !r.key(key) {
+		return
+	}
+	s := r.quoted()
+	b, err := hex.DecodeString(s)
+	if err != nil || len(b) != len(v) || hex.EncodeToString(b) != s || tlog.Hash(b) == (tlog.Hash{}) {
+		r.fail("a hash is not written as it should be")
+		return
+	}
+	*v = tlog.Hash(b)
+}
+
+// object reads a JSON object as it is.
+func (r *reader) object(key string, v *json.RawMessage) {
+	if !r.key(key) {
+		return
+	}
+	decoder := json.NewDecoder(bytes.NewReader(r.leaf[r.at:]))
+	err := decoder.Decode(v)
+	if err != nil || (*v)[0] != '{' || !bytes.HasPrefix(r.leaf[r.at:], *v) {
+		r.fail("an object is not written as it should be")
+		return
+	}
+	r.at += len(*v)
+}
+
 func (r *reader) begin(key string, _ bool, bracket byte) bool {
 	if !r.key(key) {
 		return false
@@ -194,11 +250,11 @@ func (r *reader) begin(key string, _ bool, bracket byte) bool {
 	return r.err == nil
 }
 
-func (r *reader) another(i, _ int) bool {
+func (r *reader) another(i, _, most int) bool {
 	if r.err != nil || i > 0 && !r.skip(",") {
 		return false
 	}
-	if i == MaxList {
+	if i == most {
 		r.fail("a list is too long")
 	}
 	return r.err == nil

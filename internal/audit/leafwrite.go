@@ -1,28 +1,47 @@
 package audit
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"strconv"
 	"time"
 	"unicode/utf8"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/wardsmsp/ward/internal/audit/seal"
 )
 
-// encoded is a leaf without its sequence number, which is known only when the log
-// commits.
+// encoded is an entry as it is kept: a leaf without its sequence number, which is
+// known only when the log commits, the sealed content, and the terms by which the
+// entry is found.
 type encoded struct {
-	prefix string
 	tail   []byte
+	sealed []byte // nil without a content
+	terms  []seal.Term
 }
 
-func encode(e Entry) encoded {
-	w := writer{buf: make([]byte, 0, 1024), altered: e.Altered}
-	e.visit(&w)
-	return encoded{prefix: e.prefix(), tail: append(w.buf, '}')}
+// encode writes an entry in the newest version.
+func encode(e Entry, keys *seal.Keys) (encoded, error) {
+	personal := e.personalTerms(keys)
+	sealed, altered, err := e.sealContent(keys, personal)
+	if err != nil {
+		return encoded{}, err
+	}
+	if sealed != nil {
+		e.Content = sha256.Sum256(sealed)
+	}
+	w := writer{buf: make([]byte, 0, 768), altered: e.Altered || altered}
+	e.visit(&w, newestVersion)
+	return encoded{tail: append(w.buf, '}'), sealed: sealed, terms: set(append(personal, e.publicTerms()...))}, nil
 }
 
 // leaf is the whole leaf under the sequence number seq.
 func (c encoded) leaf(seq int64) []byte {
-	b := make([]byte, 0, len(c.prefix)+len(c.tail)+19)
-	b = append(b, c.prefix...)
+	const prefix = newestVersion - 1
+	b := make([]byte, 0, len(prefixes[prefix])+len(c.tail)+19)
+	b = append(b, prefixes[prefix]...)
 	b = strconv.AppendInt(b, seq, 10)
 	return append(b, c.tail...)
 }
@@ -67,6 +86,13 @@ func (w *writer) count(key string, v *int) { w.number(key, int64(*v)) }
 
 func (w *writer) micros(key string, v *time.Duration) { w.number(key, v.Microseconds()) }
 
+func (w *writer) size(key string, v *int64) { w.number(key, *v) }
+
+func (w *writer) place(key string, v *int64) {
+	w.key(key)
+	w.buf = strconv.AppendInt(w.buf, max(0, *v), 10)
+}
+
 func (w *writer) number(key string, v int64) {
 	if v > 0 {
 		w.key(key)
@@ -91,8 +117,32 @@ func (w *writer) begin(key string, present bool, bracket byte) bool {
 	return true
 }
 
-func (w *writer) another(i, n int) bool {
-	if i < n && i == MaxList {
+func (w *writer) hash(key string, v *tlog.Hash) {
+	if *v == (tlog.Hash{}) {
+		return
+	}
+	w.key(key)
+	w.buf = append(w.buf, '"')
+	w.buf = hex.AppendEncode(w.buf, v[:])
+	w.buf = append(w.buf, '"')
+}
+
+// object writes a JSON object as it is. What is not one, or too long, becomes {}.
+func (w *writer) object(key string, v *json.RawMessage) {
+	if len(*v) == 0 {
+		return
+	}
+	w.key(key)
+	if len(*v) > MaxDetail || (*v)[0] != '{' || !utf8.Valid(*v) || !json.Valid(*v) {
+		w.altered = true
+		w.buf = append(w.buf, "{}"...)
+		return
+	}
+	w.buf = append(w.buf, *v...)
+}
+
+func (w *writer) another(i, n, most int) bool {
+	if i < n && i == most {
 		w.altered = true
 		return false
 	}

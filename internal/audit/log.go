@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
+
+	"github.com/wardsmsp/ward/internal/audit/seal"
 )
 
 var (
@@ -20,11 +22,12 @@ var (
 	ErrClosed = errors.New("audit: the log is closed")
 )
 
-// Options say how a log is kept. Store and Signer are required; zero values of
+// Options say how a log is kept. Store, Signer and Keys are required; zero values of
 // the others mean the defaults given.
 type Options struct {
 	Store  Store
 	Signer note.Signer // signs the checkpoints; Ed25519
+	Keys   *seal.Keys  // seal what is personal
 	Origin string      // names the log in its checkpoints; the signer's name
 
 	MaxGroup int           // entries in one commit; 256
@@ -43,8 +46,8 @@ type Options struct {
 }
 
 func (o *Options) complete() error {
-	if o.Store == nil || o.Signer == nil {
-		return errors.New("audit: a log needs a store and a signer")
+	if o.Store == nil || o.Signer == nil || o.Keys == nil {
+		return errors.New("audit: a log needs a store, a signer and keys")
 	}
 	if o.Origin == "" {
 		o.Origin = o.Signer.Name()
@@ -78,7 +81,8 @@ type Log struct {
 	queue   chan *pending
 	failure atomic.Pointer[error]  // why the last commit failed
 	durable atomic.Pointer[signed] // the newest checkpoint
-	state   *state                 // of the store; nil when in doubt; of the writing goroutine
+	state   *edge                  // of the store's tree; nil when in doubt; of the writing goroutine
+	asking  int                    // intents of this log that wait for their outcome; of the writing goroutine
 	ctx     context.Context        // ends what the writing goroutine does
 	cancel  context.CancelFunc
 	written chan struct{} // closed when the writing goroutine has ended
@@ -141,13 +145,17 @@ func Open(ctx context.Context, options Options) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
+	_, err = l.OpenIntents(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if newest != nil {
-		err := beginsWith(ctx, options.Store, l.state.edge.size, newest.Checkpoint)
+		err := beginsWith(ctx, options.Store, l.state.size, newest.Checkpoint)
 		if err != nil {
 			return nil, fmt.Errorf("audit: the exported checkpoint %s: %w", newest.file, err)
 		}
-	} else if options.Checkpoints != "" && l.state.edge.size > 0 {
-		options.Logger.Warn("audit: no exported checkpoint to compare the log with", "event", "audit.uncompared", "entries", l.state.edge.size)
+	} else if options.Checkpoints != "" && l.state.size > 0 {
+		options.Logger.Warn("audit: no exported checkpoint to compare the log with", "event", "audit.uncompared", "entries", l.state.size)
 	}
 	// Shows that the store can be written, and signs the empty tree of a new log.
 	err = l.write(ctx, nil)
@@ -175,10 +183,10 @@ func Open(ctx context.Context, options Options) (*Log, error) {
 // written. A full queue is an error at once, ErrBusy. Values that are too long
 // or not UTF-8 are altered to fit (see Entry.Altered), never refused.
 func (l *Log) Append(ctx context.Context, e Entry) (seq int64, err error) {
-	return l.append(ctx, e, nil)
+	return l.append(ctx, e, nil, nil)
 }
 
-func (l *Log) append(ctx context.Context, e Entry, claims []ClaimRow) (seq int64, err error) {
+func (l *Log) append(ctx context.Context, e Entry, claims []ClaimRow, removals []Removal) (seq int64, err error) {
 	err = e.check()
 	if err != nil {
 		return 0, err
@@ -187,7 +195,11 @@ func (l *Log) append(ctx context.Context, e Entry, claims []ClaimRow) (seq int64
 	if err != nil {
 		return 0, fmt.Errorf("audit: the entry was not recorded: %w", err)
 	}
-	p := newPending(e, claims)
+	p, err := newPending(e, l.options.Keys)
+	if err != nil {
+		return 0, fmt.Errorf("audit: the entry was not recorded: %w", err)
+	}
+	p.claims, p.removals = claims, removals
 	err = l.enqueue(p)
 	if err != nil {
 		return 0, err
@@ -247,8 +259,8 @@ func (l *Log) OpenIntents(ctx context.Context) ([]Entry, error) {
 		return nil, err
 	}
 	var open []Entry
-	for _, seq := range head.Open {
-		e, err := readIntent(ctx, l.options.Store, seq)
+	for _, opened := range head.Open {
+		e, err := readIntent(ctx, l.options.Store, l.options.Keys, opened)
 		if err != nil {
 			return nil, err
 		}
@@ -257,32 +269,45 @@ func (l *Log) OpenIntents(ctx context.Context) ([]Entry, error) {
 	return open, nil
 }
 
-// Record is an entry of the log with its place and its hashed bytes.
+// Record is an entry of the log with its place and its stored bytes.
 type Record struct {
-	Seq   int64
-	Leaf  []byte
-	Entry Entry
+	Seq    int64
+	Leaf   []byte // the hashed bytes
+	Sealed []byte // the content as stored, nil if there is none
+	Entry  Entry
+	State  State // whether Entry is all there is
 }
 
 // Entries returns the durable entries with from <= seq < to. It ends at the
 // first error. It checks the form of each leaf but not the tree.
 func (l *Log) Entries(ctx context.Context, from, to int64) iter.Seq2[Record, error] {
-	return Entries(ctx, l.options.Store, from, to)
+	return Entries(ctx, l.options.Store, l.options.Keys, from, to)
 }
 
 // Entries returns the entries of a store with from <= seq < to, as Log.Entries.
-func Entries(ctx context.Context, store Reader, from, to int64) iter.Seq2[Record, error] {
+// Without keys what is personal stays sealed.
+func Entries(ctx context.Context, store Reader, keys *seal.Keys, from, to int64) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		for row, err := range rows(ctx, store, from, to) {
-			var e Entry
+			var record Record
 			if err == nil {
-				e, err = parseRow(row)
+				record, err = ReadRow(row, keys)
 			}
-			if !yield(Record{row.Seq, row.Leaf, e}, err) || err != nil {
+			if !yield(record, err) || err != nil {
 				return
 			}
 		}
 	}
+}
+
+// ReadRow reads one row, and opens its content if there are keys.
+func ReadRow(row Row, keys *seal.Keys) (Record, error) {
+	leaf, err := parseRow(row)
+	if err != nil {
+		return Record{}, err
+	}
+	state, err := leaf.open(row, keys)
+	return Record{row.Seq, row.Leaf, row.Sealed, leaf.Entry, state}, err
 }
 
 // Close stops taking entries, writes those that wait, exports a last checkpoint

@@ -215,14 +215,23 @@ func TestIntentsCloseOnce(t *testing.T) {
 	for _, kind := range []audit.Kind{audit.Intent, audit.Intent, audit.Outcome, audit.Outcome, audit.Intent, audit.Undelivered, audit.Recovered} {
 		mustAppend(t, log, audit.Entry{Kind: kind, Time: full.Time, Correlation: "c"})
 	}
-	type change struct{ Opened, Closed []int64 }
+	type change struct {
+		Opened []audit.Opened
+		Closed []string
+	}
 	var got []change
 	for _, g := range store.all[1:] { // the first is of the empty log
 		got = append(got, change{g.Opened, g.Closed})
 	}
-	want := []change{{Opened: []int64{0}}, {Opened: []int64{1}}, {Closed: []int64{0, 1}}, {}, {Opened: []int64{4}}, {}, {Closed: []int64{4}}}
+	opened := func(seq int64) change { return change{Opened: []audit.Opened{{Seq: seq, Correlation: "c"}}} }
+	closed := change{Closed: []string{"c"}}
+	want := []change{opened(0), opened(1), closed, closed, opened(4), {}, closed}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("changes of the open intents (-want +got):\n%s", diff)
+	}
+	open, err := log.OpenIntents(t.Context())
+	if err != nil || len(open) > 0 {
+		t.Errorf("%d intents are open, %v", len(open), err)
 	}
 }
 

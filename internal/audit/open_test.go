@@ -35,15 +35,16 @@ func TestOpenRefusesDoubtfulStores(t *testing.T) {
 		{"the newest entry removed", "DELETE FROM entries WHERE seq = 6", nil, "holds 6 entries but its checkpoint covers 7"},
 		{"an entry added", "INSERT INTO entries SELECT 7, leaf, hashes FROM entries WHERE seq = 6", nil, "holds 8 entries but its checkpoint covers 7"},
 		{"all entries removed", "DELETE FROM entries", nil, "holds 0 entries but its checkpoint covers 7"},
-		{"everything removed", "DELETE FROM entries; DELETE FROM checkpoint; DELETE FROM open_intents", nil, "cut short or replaced by an older copy"},
+		{"everything removed", "DELETE FROM entries; DELETE FROM checkpoint; DELETE FROM opened", nil, "cut short or replaced by an older copy"},
 		{"a hash on the edge of the tree changed", "UPDATE entries SET hashes = zeroblob(64) WHERE seq = 5", nil, "another root"},
 		{"a hash on the edge of the tree missing", "UPDATE entries SET hashes = zeroblob(32) WHERE seq = 5", nil, "entry 5 does not have the number of hashes"},
 		{"an entry on the edge of the tree missing", "DELETE FROM entries WHERE seq = 5", nil, "entry 5 is missing"},
-		{"an open intent that is none", "INSERT INTO open_intents VALUES (5)", nil, "entry 5 is in the list of open intents but is not an intent"},
-		{"an open intent that is not there", "INSERT INTO open_intents VALUES (50)", nil, "entry 50 is missing"},
+		{"an open intent that is none", "INSERT INTO opened VALUES (5, 'c')", nil, "entry 5 is in the list of open intents but is not that intent"},
+		{"an open intent that is not there", "INSERT INTO opened VALUES (50, 'c')", nil, "entry 50 is missing"},
 		{"no directory for checkpoints", "", func(o *audit.Options) { o.Checkpoints = checkpoints + "/none" }, "no such file or directory"},
-		{"no store", "", func(o *audit.Options) { o.Store = nil }, "needs a store and a signer"},
-		{"no signer", "", func(o *audit.Options) { o.Signer = nil }, "needs a store and a signer"},
+		{"no store", "", func(o *audit.Options) { o.Store = nil }, "needs a store, a signer and keys"},
+		{"no keys", "", func(o *audit.Options) { o.Keys = nil }, "needs a store, a signer and keys"},
+		{"no signer", "", func(o *audit.Options) { o.Signer = nil }, "needs a store, a signer and keys"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

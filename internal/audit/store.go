@@ -6,6 +6,8 @@ import (
 	"iter"
 
 	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/wardsmsp/ward/internal/audit/seal"
 )
 
 // ErrMoved is what Commit returns when the store does not hold Base entries,
@@ -23,6 +25,17 @@ type Reader interface {
 	// sequence numbers, as they are: it neither checks them nor fills gaps.
 	// The sequence ends at the first error.
 	Rows(ctx context.Context, from, to int64) iter.Seq2[Row, error]
+
+	// Find returns the sequence numbers, falling, at most limit of them, of the
+	// entries with from <= seq < to that have one term of each list.
+	Find(ctx context.Context, all [][]seal.Term, from, to int64, limit int) ([]int64, error)
+
+	// Terms returns the stored terms of the entries of one block of BlockSize.
+	Terms(ctx context.Context, block int64) ([]TermRow, error)
+
+	// Spans returns the stored spans that have a time within since <= t < until,
+	// in the order of their numbers.
+	Spans(ctx context.Context, since, until int64) ([]Span, error)
 }
 
 // Store keeps a log. Everything about the tree, the entries and the signatures
@@ -43,25 +56,65 @@ type Store interface {
 
 // Head is the state of a store.
 type Head struct {
-	Size       int64   // one more than the greatest sequence number, 0 without rows
-	Checkpoint []byte  // as last committed, nil if none ever was
-	Open       []int64 // sequence numbers of the open intents, rising
+	Size       int64    // one more than the greatest sequence number, 0 without rows
+	Checkpoint []byte   // as last committed, nil if none ever was
+	Open       []Opened // the open intents, by rising sequence number
+}
+
+// Opened is an intent without an outcome.
+type Opened struct {
+	Seq         int64
+	Correlation string
 }
 
 // Row is an entry as stored.
 type Row struct {
 	Seq    int64       // from 0, rising by one
 	Leaf   []byte      // the hashed bytes
+	Sealed []byte      // the content, nil if there is none any more or there never was
 	Hashes []tlog.Hash // of the leaf and of each complete subtree that ends with it, smallest first
+}
+
+// BlockSize is how many entries share a block. The terms are kept block by block, so
+// that adding one costs the same however long the log is: a search looks into one
+// block after another.
+const BlockSize = 1 << 16
+
+// TermRow is a term of an entry.
+type TermRow struct {
+	Term seal.Term
+	Seq  int64
+}
+
+// Block is the number of the block to which an entry belongs.
+func (t TermRow) Block() int64 { return t.Seq / BlockSize }
+
+// SpanSize is how many entries share a span.
+const SpanSize = 1 << 10
+
+// Span is the times of the entries of one span, of which a clock that was set back
+// may make a mess.
+type Span struct {
+	Number      int64 // sequence number / SpanSize
+	First, Last int64 // the least and the greatest time, Unix milliseconds
+}
+
+// Removal takes the content and its terms from an entry and leaves its leaf.
+type Removal struct {
+	Seq   int64
+	Terms []seal.Term
 }
 
 // Group is what one commit adds.
 type Group struct {
-	Base       int64   // the number of entries that the store must hold
-	Rows       []Row   // their sequence numbers go on from Base; none to renew the checkpoint only
-	Checkpoint []byte  // replaces the stored one
-	Opened     []int64 // add these to the open intents,
-	Closed     []int64 // then take these out
+	Base       int64     // the number of entries that the store must hold
+	Rows       []Row     // their sequence numbers go on from Base; none to renew the checkpoint only
+	Checkpoint []byte    // replaces the stored one
+	Opened     []Opened  // add these to the open intents,
+	Closed     []string  // then take out those of these correlations
+	Terms      []TermRow // of Rows, by rising term and sequence number
+	Spans      []Span    // of Rows: to widen the stored ones with
+	Removals   []Removal // what entries before Base lose
 	Claims     []ClaimRow
 	Forget     int64 // claims that end before this Unix time may go, at least as many as are added
 }

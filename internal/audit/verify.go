@@ -1,11 +1,12 @@
 package audit
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
 	"math"
 	"slices"
 
@@ -31,23 +32,25 @@ type Report struct {
 	Entries     int64     // entries that are as they were when they were written
 	Root        tlog.Hash // of the tree, if all is right
 	OpenIntents int       // intents among them without an outcome
+	Removed     int64     // entries among them whose content was removed, as the log says
 	Exported    int       // exported checkpoints that agree with them
 	Newest      int64     // entries covered by the newest exported checkpoint
 }
 
 // Verify checks a whole store, which may be in use meanwhile: that the rows are
 // numbered from 0 without a gap, each leaf is well-formed and of its place, the
-// stored hashes are those of the leaves, the open intents are those without an
-// outcome, the checkpoint is signed by a known key and is that of all entries,
-// and every checkpoint in the directory dir of exported ones, unless that is "",
-// is signed and is that of the first entries. It needs nothing but the store,
-// the directory and the public keys.
+// stored hashes are those of the leaves, each content is the one to which its leaf
+// commits or was removed as a later entry says, terms, spans and open intents are
+// those of the entries, the checkpoint is signed by a known key and is that of all
+// entries, and every checkpoint in the directory dir of exported ones, unless that is
+// "", is signed and is that of the first entries. It needs nothing but the store,
+// the directory and the public keys, and reads nothing personal.
 //
 // If something is wrong the error is a *Mismatch with the first place, or says
 // which checkpoint cannot be trusted. The report counts what was right.
 func Verify(ctx context.Context, store Reader, known note.Verifiers, origin, dir string) (Report, error) {
-	v := verifier{open: make(map[string][]int64)}
-	err := v.verify(ctx, store, known, origin, dir)
+	v := verifier{store: store, open: make(map[string][]int64)}
+	err := v.verify(ctx, known, origin, dir)
 	var m *Mismatch
 	if errors.As(err, &m) {
 		v.report.Entries = min(v.report.Entries, max(0, m.First))
@@ -56,14 +59,18 @@ func Verify(ctx context.Context, store Reader, known note.Verifiers, origin, dir
 }
 
 type verifier struct {
+	store    Reader
 	edge     edge
+	version  int // of the newest leaf
 	open     map[string][]int64
+	removed  removed    // contents that are not there, and are not yet accounted for
+	index    index      // of the block that is being read
 	exported []exported // those still to be compared
 	agreed   int64      // entries covered by the last exported checkpoint that agreed
 	report   Report
 }
 
-func (v *verifier) verify(ctx context.Context, store Reader, known note.Verifiers, origin, dir string) error {
+func (v *verifier) verify(ctx context.Context, known note.Verifiers, origin, dir string) error {
 	var err error
 	if dir != "" {
 		// Read before the store, which must then be at least as new.
@@ -75,28 +82,65 @@ func (v *verifier) verify(ctx context.Context, store Reader, known note.Verifier
 			v.report.Newest = v.exported[n-1].Size
 		}
 	}
-	head, err := store.Head(ctx)
-	if err != nil {
-		return err
-	}
 	err = v.compareExported()
 	if err != nil {
 		return err
 	}
-	for row, err := range rows(ctx, store, math.MinInt64, head.Size) {
+	for {
+		head, err := v.upToHead(ctx)
 		if err != nil {
 			return err
 		}
-		err = v.entry(row)
+		err = v.finish(head, known, origin)
 		if err != nil {
 			return err
+		}
+		err = v.index.compare(ctx, v)
+		if err != nil {
+			return err
+		}
+		if v.removed.empty() {
+			return nil
+		}
+		// What was removed while this ran is accounted for by an entry that came
+		// meanwhile.
+		now, err := v.store.Head(ctx)
+		if err != nil {
+			return err
+		}
+		if now.Size == head.Size {
+			return v.removed.mismatch()
 		}
 	}
-	return v.finish(head, known, origin)
+}
+
+// upToHead checks what is there now and was not checked before.
+func (v *verifier) upToHead(ctx context.Context) (Head, error) {
+	head, err := v.store.Head(ctx)
+	if err != nil {
+		return Head{}, err
+	}
+	from := v.edge.size
+	if from == 0 {
+		from = math.MinInt64
+	}
+	for row, err := range rows(ctx, v.store, from, head.Size) {
+		if err != nil {
+			return Head{}, err
+		}
+		err = v.entry(ctx, row)
+		if err != nil {
+			return Head{}, err
+		}
+	}
+	if v.edge.size < head.Size {
+		return Head{}, missing(v.edge.size, head.Size-1)
+	}
+	return head, nil
 }
 
 // entry checks the next row.
-func (v *verifier) entry(row Row) error {
+func (v *verifier) entry(ctx context.Context, row Row) error {
 	seq := v.edge.size
 	switch {
 	case row.Seq < seq:
@@ -104,10 +148,14 @@ func (v *verifier) entry(row Row) error {
 	case row.Seq > seq:
 		return missing(seq, row.Seq-1)
 	}
-	e, err := parseRow(row)
+	leaf, err := parseRow(row)
 	if err != nil {
 		return err
 	}
+	if leaf.Version < v.version && (v.version > 2 || leaf.Version > 2) {
+		return &Mismatch{First: seq, Last: seq, Reason: "is of an earlier form than the entry before it"}
+	}
+	v.version = leaf.Version
 	hashes, err := v.edge.add(row.Leaf)
 	if err != nil {
 		return err
@@ -115,14 +163,41 @@ func (v *verifier) entry(row Row) error {
 	if !slices.Equal(hashes, row.Hashes) {
 		return &Mismatch{First: seq, Last: seq, Reason: "does not have the hashes stored with it: it or they were changed"}
 	}
-	switch {
+	err = v.content(row, leaf)
+	if err != nil {
+		return err
+	}
+	switch e := &leaf.Entry; {
 	case e.Kind == Intent:
 		v.open[e.Correlation] = append(v.open[e.Correlation], seq)
 	case e.Kind.closes():
 		delete(v.open, e.Correlation)
+	case e.Kind == Erased || e.Kind == Expired:
+		v.removed.account(e)
 	}
 	v.report.Entries = v.edge.size
+	err = v.index.add(ctx, v, row, leaf)
+	if err != nil {
+		return err
+	}
 	return v.compareExported()
+}
+
+// content checks the content of a row against its leaf.
+func (v *verifier) content(row Row, leaf Leaf) error {
+	switch {
+	case !leaf.Entry.HasContent() && row.Sealed == nil:
+	case !leaf.Entry.HasContent():
+		return &Mismatch{First: row.Seq, Last: row.Seq, Reason: "has a content that does not belong to it"}
+	case row.Sealed == nil:
+		v.removed.add(row.Seq, leaf.Entry.Kind.Class())
+		v.report.Removed++
+	case sha256.Sum256(row.Sealed) != leaf.Entry.Content:
+		return &Mismatch{First: row.Seq, Last: row.Seq, Reason: "does not have the content that belongs to it: it was changed"}
+	default:
+		v.removed.present(row.Seq, leaf.Entry.Kind.Class())
+	}
+	return nil
 }
 
 func missing(first, last int64) error {
@@ -155,9 +230,6 @@ func (v *verifier) compareExported() error {
 // finish checks what can be known only at the end.
 func (v *verifier) finish(head Head, known note.Verifiers, origin string) error {
 	size := v.edge.size
-	if size < head.Size {
-		return missing(size, head.Size-1)
-	}
 	if len(v.exported) > 0 {
 		newest := v.exported[len(v.exported)-1]
 		return &Mismatch{First: size, Last: newest.Size - 1, Reason: fmt.Sprintf(
@@ -179,7 +251,7 @@ func (v *verifier) finish(head Head, known note.Verifiers, origin string) error 
 	case c.Root != root:
 		return &Mismatch{First: v.agreed, Last: max(v.agreed, size-1), Reason: "not those of the signed checkpoint"}
 	}
-	open := slices.Sorted(flatten(maps.Values(v.open)))
+	open := v.opened()
 	v.report.OpenIntents = len(open)
 	if !slices.Equal(open, head.Open) {
 		seq := firstDifference(open, head.Open)
@@ -189,31 +261,31 @@ func (v *verifier) finish(head Head, known note.Verifiers, origin string) error 
 	return nil
 }
 
-func flatten(lists iter.Seq[[]int64]) iter.Seq[int64] {
-	return func(yield func(int64) bool) {
-		for list := range lists {
-			for _, v := range list {
-				if !yield(v) {
-					return
-				}
-			}
+// opened lists the intents that the entries leave open.
+func (v *verifier) opened() []Opened {
+	var open []Opened
+	for correlation, seqs := range v.open {
+		for _, seq := range seqs {
+			open = append(open, Opened{seq, correlation})
 		}
 	}
+	slices.SortFunc(open, func(a, b Opened) int { return cmp.Compare(a.Seq, b.Seq) })
+	return open
 }
 
-// firstDifference returns the smallest number that is in only one of two lists
-// that rise and differ.
-func firstDifference(a, b []int64) int64 {
+// firstDifference returns the smallest sequence number of what is in only one of two
+// lists that rise and differ.
+func firstDifference(a, b []Opened) int64 {
 	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
 		a, b = a[1:], b[1:]
 	}
 	switch {
 	case len(a) == 0:
-		return b[0]
+		return b[0].Seq
 	case len(b) == 0:
-		return a[0]
+		return a[0].Seq
 	}
-	return min(a[0], b[0])
+	return min(a[0].Seq, b[0].Seq)
 }
 
 // rowsAtOnce bounds how long a store is asked to keep one reading open.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,14 +19,26 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/seal"
 	"github.com/wardsmsp/ward/internal/audit/sqlite"
 )
 
 // tampered is what a store holds, to be changed as nobody should.
 type tampered struct {
-	head audit.Head
-	rows []audit.Row
+	head  audit.Head
+	rows  []audit.Row
+	terms []audit.TermRow // all of one block
+	spans []audit.Span
 }
+
+// Find implements audit.Reader; verifying finds nothing by its terms.
+func (s *tampered) Find(context.Context, [][]seal.Term, int64, int64, int) ([]int64, error) {
+	return nil, errors.ErrUnsupported
+}
+
+func (s *tampered) Terms(context.Context, int64) ([]audit.TermRow, error) { return s.terms, nil }
+
+func (s *tampered) Spans(context.Context, int64, int64) ([]audit.Span, error) { return s.spans, nil }
 
 func (s *tampered) Head(context.Context) (audit.Head, error) { return s.head, nil }
 
@@ -51,15 +64,24 @@ func load(t *testing.T, path string) *tampered {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &tampered{head, allRows(t, store)}
+	terms, err := store.Terms(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spans, err := store.Spans(t.Context(), math.MinInt64, math.MaxInt64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &tampered{head, allRows(t, store), terms, spans}
 }
 
 func (s *tampered) copy() *tampered {
-	c := &tampered{s.head, slices.Clone(s.rows)}
+	c := &tampered{s.head, slices.Clone(s.rows), slices.Clone(s.terms), slices.Clone(s.spans)}
 	c.head.Checkpoint = slices.Clone(s.head.Checkpoint)
 	c.head.Open = slices.Clone(s.head.Open)
 	for i := range c.rows {
 		c.rows[i].Leaf = slices.Clone(c.rows[i].Leaf)
+		c.rows[i].Sealed = slices.Clone(c.rows[i].Sealed)
 		c.rows[i].Hashes = slices.Clone(c.rows[i].Hashes)
 	}
 	return c
@@ -90,12 +112,12 @@ func (s *tampered) rehash(t *testing.T) {
 // renumber gives the rows and their leaves the sequence numbers of their places.
 func (s *tampered) renumber(t *testing.T) {
 	for i := range s.rows {
-		_, e, err := audit.ParseLeaf(s.rows[i].Leaf)
+		leaf, err := audit.ParseLeaf(s.rows[i].Leaf)
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.rows[i].Seq = int64(i)
-		s.rows[i].Leaf = audit.AppendLeaf(int64(i), e)
+		leaf.Seq, s.rows[i].Seq = int64(i), int64(i)
+		s.rows[i].Leaf = audit.AppendLeaf(leaf)
 	}
 }
 
@@ -107,6 +129,21 @@ func history(t *testing.T) (store *tampered, k keys, checkpoints string) {
 	extend(t, k, path, checkpoints, 4)
 	extend(t, k, path, checkpoints, 3)
 	return load(t, path), k, checkpoints
+}
+
+// newRow is a row that nobody appended.
+func newRow(t *testing.T, seq int64) audit.Row {
+	row, _ := audit.NewRow(seq, refused(""), sealingKeys(t))
+	return row
+}
+
+// opened are open intents of sample entries.
+func opened(seqs ...int64) []audit.Opened {
+	var open []audit.Opened
+	for _, seq := range seqs {
+		open = append(open, audit.Opened{Seq: seq, Correlation: sample(seq).Correlation})
+	}
+	return open
 }
 
 // MSCA-AUD-01b, WRD-AUD-01: any change, removal, insertion or reordering of
@@ -147,6 +184,45 @@ func TestTamperingIsDetected(t *testing.T) {
 			noticed(t, s, alone, "a longer leaf", i, i)
 			s.rows[i].Leaf = row.Leaf
 		}
+	})
+	t.Run("each byte of each content", func(t *testing.T) {
+		s := store.copy()
+		for i, row := range s.rows {
+			for j := range row.Sealed {
+				row.Sealed[j] ^= 1 << (j % 8)
+				noticed(t, s, alone, fmt.Sprintf("content %d, byte %d", i, j), i, i)
+				row.Sealed[j] ^= 1 << (j % 8)
+			}
+			s.rows[i].Sealed = nil
+			noticed(t, s, alone, "no content", i, i)
+			s.rows[i].Sealed = s.rows[(i+1)%n].Sealed
+			noticed(t, s, alone, "another's content", i, i)
+			s.rows[i].Sealed = row.Sealed
+		}
+	})
+	t.Run("each term", func(t *testing.T) {
+		for i, term := range store.terms {
+			s := store.copy()
+			s.terms = slices.Delete(s.terms, i, i+1)
+			noticed(t, s, alone, "a term left out", int(term.Seq), int(term.Seq))
+			s = store.copy()
+			s.terms = slices.Insert(s.terms, i, audit.TermRow{Term: term.Term - 1, Seq: term.Seq})
+			noticed(t, s, alone, "a term put in", int(term.Seq), int(term.Seq))
+		}
+	})
+	t.Run("the spans", func(t *testing.T) {
+		s := store.copy()
+		s.spans = nil
+		noticed(t, s, alone, "no span", 0, n-1)
+		s = store.copy()
+		s.spans[0].First++
+		noticed(t, s, alone, "a later beginning", 0, n-1)
+		s = store.copy()
+		s.spans[0].Last--
+		noticed(t, s, alone, "an earlier end", 0, n-1)
+		s = store.copy()
+		s.spans = slices.Insert(s.spans, 0, audit.Span{Number: -1})
+		noticed(t, s, alone, "one before the first", -audit.SpanSize, -1)
 	})
 	t.Run("each byte of each hash", func(t *testing.T) {
 		s := store.copy()
@@ -192,13 +268,13 @@ func TestTamperingIsDetected(t *testing.T) {
 	})
 	t.Run("a row after the last", func(t *testing.T) {
 		s := store.copy()
-		s.rows = append(s.rows, audit.Row{Seq: int64(n), Leaf: audit.AppendLeaf(int64(n), refused(""))})
+		s.rows = append(s.rows, newRow(t, int64(n)))
 		s.rehash(t)
 		noticed(t, s, checkpoints, "appended", n, n)
 	})
 	t.Run("a row far after the last", func(t *testing.T) {
 		s := store.copy()
-		s.rows = append(s.rows, audit.Row{Seq: 1 << 40, Leaf: audit.AppendLeaf(1<<40, refused(""))})
+		s.rows = append(s.rows, newRow(t, 1<<40))
 		s.head.Size = 1<<40 + 1
 		noticed(t, s, checkpoints, "appended", n, 1<<40-1)
 	})
@@ -229,7 +305,7 @@ func TestTamperingIsDetected(t *testing.T) {
 		}
 		for i := range n {
 			changed := store.copy()
-			changed.rows[i].Leaf = []byte(strings.Replace(string(changed.rows[i].Leaf), "9990000018", "9990000026", 1))
+			changed.rows[i].Leaf = []byte(strings.Replace(string(changed.rows[i].Leaf), "ashby-general-ed", "ashby-general-eu", 1))
 			changed.rehash(t)
 			around(changed, "changed", i)
 
@@ -256,12 +332,12 @@ func TestTamperingIsDetected(t *testing.T) {
 	})
 	t.Run("consistently, with nothing exported", func(t *testing.T) {
 		changed := store.copy()
-		changed.rows[3].Leaf = audit.AppendLeaf(3, refused(""))
+		changed.rows[3] = newRow(t, 3)
 		changed.rehash(t)
 		noticed(t, changed, alone, "changed", 0, n-1)
 
 		longer := store.copy()
-		longer.rows = append(longer.rows, audit.Row{Seq: int64(n), Leaf: audit.AppendLeaf(int64(n), refused(""))})
+		longer.rows = append(longer.rows, newRow(t, int64(n)))
 		longer.rehash(t)
 		noticed(t, longer, alone, "appended", n, n)
 
@@ -273,11 +349,11 @@ func TestTamperingIsDetected(t *testing.T) {
 		s := store.copy()
 		s.head.Open = nil
 		noticed(t, s, checkpoints, "one left out", 10, 10)
-		s.head.Open = []int64{4, 10}
+		s.head.Open = opened(4, 10)
 		noticed(t, s, checkpoints, "one too many", 4, 4)
-		s.head.Open = []int64{8}
+		s.head.Open = opened(8)
 		noticed(t, s, checkpoints, "another", 8, 8)
-		s.head.Open = []int64{10, 99}
+		s.head.Open = opened(10, 99)
 		noticed(t, s, checkpoints, "one that is not there", 99, 99)
 	})
 	t.Run("each byte of the checkpoint", func(t *testing.T) {
@@ -397,8 +473,8 @@ func TestTamperingWithTheDatabase(t *testing.T) {
 		{"UPDATE entries SET seq = 9 WHERE seq = 6", 6, 8},
 		{"INSERT INTO entries SELECT 7, leaf, hashes FROM entries WHERE seq = 6", 7, 7},
 		{"INSERT INTO entries SELECT 9223372036854775807, leaf, hashes FROM entries WHERE seq = 6", 7, 9223372036854775806},
-		{"DELETE FROM open_intents", 6, 6},
-		{"INSERT INTO open_intents VALUES (1)", 1, 1},
+		{"DELETE FROM opened", 6, 6},
+		{"INSERT INTO opened VALUES (1, 'c')", 1, 1},
 	}
 	k := newKeys(t)
 	path, _ := seeded(t, k, 7)

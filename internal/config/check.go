@@ -16,6 +16,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/wardsmsp/ward/cpis"
+	"github.com/wardsmsp/ward/internal/audit/seal"
 	"github.com/wardsmsp/ward/internal/clients"
 	"github.com/wardsmsp/ward/internal/trust"
 )
@@ -36,6 +37,8 @@ type Settings struct {
 	Register  *clients.Register
 	Signer    note.Signer
 	Verifier  note.Verifier
+	Keys      *seal.Keys
+	Store     Store
 	LogLevel  slog.Level
 }
 

@@ -108,6 +108,8 @@ type Audit struct {
 	Database    string        `toml:"database"`
 	SigningKey  string        `toml:"signing_key"`  // file; made by `ward audit keygen`
 	VerifierKey string        `toml:"verifier_key"` // file
+	SealingKeys []string      `toml:"sealing_keys"` // files, the newest first: it seals, all open
+	IndexKeys   []string      `toml:"index_keys"`   // files, the newest first: it indexes, all find
 	Checkpoints string        `toml:"checkpoints"`  // folder, at best on another machine
 	Every       time.Duration `toml:"checkpoint_every"`
 	GroupWait   time.Duration `toml:"group_wait"` // how long to collect a group; 1ms

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/seal"
 	"github.com/wardsmsp/ward/internal/config"
 	"github.com/wardsmsp/ward/internal/testpki"
 )
@@ -39,6 +40,8 @@ to_asid = "928942012545"
 database = "audit.db"
 signing_key = "audit-key"
 verifier_key = "audit-key.pub"
+sealing_keys = ["sealing-key"]
+index_keys = ["index-key"]
 [operations]
 [log]
 [[clients]]
@@ -104,6 +107,12 @@ func folder(t testing.TB) string {
 		write(t, filepath.Join(dir, name), signer+"\n", 0o600)
 		write(t, filepath.Join(dir, name+".pub"), verifier+"\n", 0o644)
 	}
+	sealing, err := seal.GenerateSealingKey(rand.Reader)
+	must(t, err)
+	write(t, filepath.Join(dir, "sealing-key"), sealing, 0o600)
+	index, err := seal.GenerateIndexKey(rand.Reader)
+	must(t, err)
+	write(t, filepath.Join(dir, "index-key"), index, 0o600)
 	open, err := os.ReadFile(filepath.Join(dir, "server-key.pem"))
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/wardsmsp/ward/internal/audit/seal"
 	"github.com/wardsmsp/ward/internal/trust"
 )
 
@@ -156,6 +157,7 @@ func (c *checker) secret(key, path string) ([]byte, bool) {
 
 func (c *checker) audit(s *Settings) {
 	s.Audit.Database = c.path(s.Audit.Database)
+	s.Store = Store{Database: s.Audit.Database}
 	s.Audit.Checkpoints = c.path(s.Audit.Checkpoints)
 	if s.Audit.Database == "" {
 		c.problems.add("audit.database", "is missing; name the file of the audit log")
@@ -175,18 +177,65 @@ func (c *checker) audit(s *Settings) {
 		}
 		s.Signer = signer
 	}
+	s.Keys = c.personalKeys(s.Audit)
 	s.Verifier = c.verifier(s.Audit.VerifierKey)
 	if s.Signer != nil && s.Verifier != nil && (s.Signer.Name() != s.Verifier.Name() || s.Signer.KeyHash() != s.Verifier.KeyHash()) {
 		c.problems.add("audit.verifier_key", "is not the counterpart of audit.signing_key")
 	}
 }
 
+// maxKeys is how many keys of each kind may be configured: a search looks for what it
+// seeks under each index key.
+const maxKeys = 64
+
+// personalKeys reads the keys of what is personal in the audit log.
+func (c *checker) personalKeys(a Audit) *seal.Keys {
+	before := len(c.problems)
+	sealing := readKeys(c, "audit.sealing_keys", a.SealingKeys, seal.ParseSealingKey)
+	index := readKeys(c, "audit.index_keys", a.IndexKeys, seal.ParseIndexKey)
+	if len(c.problems) > before {
+		return nil
+	}
+	keys, err := seal.NewKeys(sealing, index)
+	if err != nil {
+		c.problems.add("audit.sealing_keys", "names the same key twice")
+	}
+	return keys
+}
+
+func readKeys[K any](c *checker, key string, paths []string, parse func(string) (K, error)) []K {
+	if len(paths) == 0 || len(paths) > maxKeys {
+		c.problems.add(key, "must name 1 to %d files, the newest first; make one with: ward audit keygen", maxKeys)
+		return nil
+	}
+	var keys []K
+	for _, path := range paths {
+		content, ok := c.secret(key, path)
+		if !ok {
+			continue
+		}
+		parsed, err := parse(string(content))
+		if err != nil {
+			c.problems.add(key, "names a file that is not such a key; make one with: ward audit keygen")
+			continue
+		}
+		keys = append(keys, parsed)
+	}
+	return keys
+}
+
+// Store says where the audit log is kept.
+type Store struct {
+	Database string // path of an SQLite database
+}
+
 // AuditFile is the part of a configuration that reading the audit log needs: no
 // signing key and no certificate.
 type AuditFile struct {
-	Database    string
+	Store       Store
 	Checkpoints string
 	Verifier    note.Verifier
+	Keys        *seal.Keys // nil where one cannot be read: the log can then be verified all the same
 }
 
 // LoadAudit reads the audit part of the configuration file of `ward serve`, so
@@ -199,11 +248,12 @@ func LoadAudit(path string) (*AuditFile, error) {
 		return nil, err
 	}
 	c := &checker{folder: filepath.Dir(path)}
-	a := &AuditFile{Database: c.path(file.Audit.Database), Checkpoints: c.path(file.Audit.Checkpoints)}
-	if a.Database == "" {
+	a := &AuditFile{Store: Store{Database: c.path(file.Audit.Database)}, Checkpoints: c.path(file.Audit.Checkpoints)}
+	if a.Store.Database == "" {
 		c.problems.add("audit.database", "is missing; name the file of the audit log")
 	}
 	a.Verifier = c.verifier(file.Audit.VerifierKey)
+	a.Keys = (&checker{folder: c.folder}).personalKeys(file.Audit)
 	if len(c.problems) > 0 {
 		return nil, c.problems
 	}

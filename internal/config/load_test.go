@@ -62,7 +62,7 @@ func TestDefaults(t *testing.T) {
 	given := cmp.Options{
 		cmpopts.IgnoreFields(config.File{}, "Environment", "ODSCode", "Listen"),
 		cmpopts.IgnoreFields(config.Spine{}, "Endpoint", "Certificate", "Key", "CA", "FromASID", "ToASID"),
-		cmpopts.IgnoreFields(config.Audit{}, "Database", "SigningKey", "VerifierKey"),
+		cmpopts.IgnoreFields(config.Audit{}, "Database", "SigningKey", "VerifierKey", "SealingKeys", "IndexKeys"),
 		cmpopts.IgnoreFields(config.Client{}, "Name", "Organisations", "Setting", "CertificateFile", "Usernames", "AuditIdentities", "ASID"),
 	}
 	if diff := cmp.Diff(expected, s.File, given); diff != "" {
@@ -239,7 +239,7 @@ func TestLoadAuditNeedsNothingElse(t *testing.T) {
 	dir := folder(t)
 	a, err := config.LoadAudit(put(t, dir, "[audit]\ndatabase = \"audit.db\"\nverifier_key = \"audit-key.pub\"\ncheckpoints = \"checkpoints\"\nsigning_key = \"absent\"\n[later]\nsetting = 1\n"))
 	must(t, err)
-	if a.Database != filepath.Join(dir, "audit.db") || a.Checkpoints != filepath.Join(dir, "checkpoints") || a.Verifier == nil {
+	if a.Store.Database != filepath.Join(dir, "audit.db") || a.Checkpoints != filepath.Join(dir, "checkpoints") || a.Verifier == nil {
 		t.Errorf("got %+v", a)
 	}
 	_, err = config.LoadAudit(put(t, dir, "[audit]\n"))

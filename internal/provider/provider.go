@@ -18,7 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/wardsmsp/ward/internal/audit"
-	"github.com/wardsmsp/ward/internal/audit/sqlite"
+	"github.com/wardsmsp/ward/internal/audit/stores"
 	"github.com/wardsmsp/ward/internal/config"
 	"github.com/wardsmsp/ward/internal/gateway"
 	"github.com/wardsmsp/ward/internal/itk"
@@ -32,7 +32,7 @@ type Provider struct {
 	settings *config.Settings
 	logger   *slog.Logger
 
-	store  *sqlite.Store
+	store  stores.Store
 	log    *audit.Log
 	spine  *spine.Client
 	server *server.Server
@@ -100,7 +100,7 @@ func (p *Provider) run(ctx context.Context) {
 }
 
 func (p *Provider) openLog(ctx context.Context) error {
-	store, err := sqlite.Open(p.settings.Audit.Database)
+	store, err := stores.Open(ctx, p.settings.Store)
 	if err != nil {
 		return fmt.Errorf("the audit log cannot be opened: %w", err)
 	}
@@ -108,6 +108,7 @@ func (p *Provider) openLog(ctx context.Context) error {
 	p.log, err = audit.Open(ctx, audit.Options{
 		Store:           store,
 		Signer:          p.settings.Signer,
+		Keys:            p.settings.Keys,
 		Checkpoints:     p.settings.Audit.Checkpoints,
 		CheckpointEvery: p.settings.Audit.Every,
 		MaxWait:         p.settings.Audit.GroupWait,

@@ -54,6 +54,8 @@ connect_timeout = "{{.ConnectTimeout}}"
 database = "audit.db"
 signing_key = "audit-key"
 verifier_key = "audit-key.pub"
+sealing_keys = ["sealing-key"]
+index_keys = ["index-key"]
 checkpoints = "checkpoints"
 
 [[clients]]

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/seal"
 	"github.com/wardsmsp/ward/internal/config"
 	"github.com/wardsmsp/ward/internal/provider"
 	"github.com/wardsmsp/ward/internal/spinesim"
@@ -86,7 +87,7 @@ func Set(o Options) (*Stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s, errors.Join(s.makeAuditKey(), s.writeFiles(o))
+	return s, errors.Join(s.makeAuditKeys(), s.writeFiles(o))
 }
 
 // FreeAddress finds a port on loopback where nobody listens. It looks below the
@@ -147,12 +148,22 @@ func (s *Stage) issue() error {
 	return nil
 }
 
-func (s *Stage) makeAuditKey() error {
+func (s *Stage) makeAuditKeys() error {
 	signer, verifier, err := audit.GenerateKey("smsp.example.invalid/audit", rand.Reader)
 	if err != nil {
 		return err
 	}
+	sealing, err := seal.GenerateSealingKey(rand.Reader)
+	if err != nil {
+		return err
+	}
+	index, err := seal.GenerateIndexKey(rand.Reader)
+	if err != nil {
+		return err
+	}
 	return errors.Join(
+		os.WriteFile(filepath.Join(s.Dir, "sealing-key"), []byte(sealing+"\n"), 0o600),
+		os.WriteFile(filepath.Join(s.Dir, "index-key"), []byte(index+"\n"), 0o600),
 		os.WriteFile(filepath.Join(s.Dir, "audit-key"), []byte(signer+"\n"), 0o600),
 		os.WriteFile(filepath.Join(s.Dir, "audit-key.pub"), []byte(verifier+"\n"), 0o644),
 		os.MkdirAll(filepath.Join(s.Dir, "checkpoints"), 0o755),

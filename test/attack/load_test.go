@@ -17,7 +17,7 @@ import (
 	"github.com/wardsmsp/ward/client"
 	"github.com/wardsmsp/ward/cpis"
 	"github.com/wardsmsp/ward/internal/audit"
-	"github.com/wardsmsp/ward/internal/audit/sqlite"
+	"github.com/wardsmsp/ward/internal/audit/stores"
 	"github.com/wardsmsp/ward/internal/config"
 	"github.com/wardsmsp/ward/internal/spinesim"
 	"github.com/wardsmsp/ward/internal/stage"
@@ -312,13 +312,13 @@ func (s *siege) checkLog(t *testing.T, asked []spinesim.ChildView) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := sqlite.OpenReadOnly(file.Database)
+	store, err := stores.Read(t.Context(), file.Store)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer store.Close()
 	outcomes := map[string]int{}
-	for record, err := range audit.Entries(t.Context(), store, 0, math.MaxInt64) {
+	for record, err := range audit.Entries(t.Context(), store, file.Keys, 0, math.MaxInt64) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/wardsmsp/ward/client"
 	"github.com/wardsmsp/ward/cpis"
 	"github.com/wardsmsp/ward/internal/audit"
-	"github.com/wardsmsp/ward/internal/audit/sqlite"
+	"github.com/wardsmsp/ward/internal/audit/stores"
 	"github.com/wardsmsp/ward/internal/config"
 	"github.com/wardsmsp/ward/internal/provider"
 	"github.com/wardsmsp/ward/internal/stage"
@@ -200,7 +200,7 @@ func (s *scene) tally(t *testing.T) tally {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := sqlite.OpenReadOnly(file.Database)
+	store, err := stores.Read(t.Context(), file.Store)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +210,7 @@ func (s *scene) tally(t *testing.T) tally {
 		t.Fatal(err)
 	}
 	n := tally{read: int(s.Simulator.Counters().RequestsRead)}
-	for record, err := range audit.Entries(t.Context(), store, 0, math.MaxInt64) {
+	for record, err := range audit.Entries(t.Context(), store, nil, 0, math.MaxInt64) {
 		if err != nil {
 			t.Fatal(err)
 		}

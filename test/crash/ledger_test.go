@@ -10,13 +10,17 @@ import (
 
 	"github.com/wardsmsp/ward/cpis"
 	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/seal"
 	"github.com/wardsmsp/ward/internal/audit/sqlite"
+	"github.com/wardsmsp/ward/internal/config"
 	"github.com/wardsmsp/ward/internal/spinesim"
 )
 
 // ledger follows the audit log from one reading to the next.
 type ledger struct {
+	config   string
 	database string
+	keys     *seal.Keys
 	next     int64 // sequence of the next entry to read
 	run      int   // how many starts were read
 
@@ -28,6 +32,7 @@ type ledger struct {
 
 func newLedger(dir string) *ledger {
 	return &ledger{
+		config:   filepath.Join(dir, "ward.toml"),
 		database: filepath.Join(dir, "audit.db"),
 		intents:  map[string]audit.Entry{},
 		outcomes: map[string]audit.Entry{},
@@ -37,12 +42,19 @@ func newLedger(dir string) *ledger {
 
 // read takes the entries that were added since the last reading.
 func (l *ledger) read() error {
+	if l.keys == nil {
+		file, err := config.LoadAudit(l.config)
+		if err != nil {
+			return err
+		}
+		l.keys = file.Keys
+	}
 	store, err := sqlite.OpenReadOnly(l.database)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	for record, err := range audit.Entries(context.Background(), store, l.next, math.MaxInt64) {
+	for record, err := range audit.Entries(context.Background(), store, l.keys, l.next, math.MaxInt64) {
 		if err != nil {
 			return err
 		}

@@ -23,7 +23,7 @@ func (w *ward) tamper(t *testing.T, script string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := sqlite.OpenConn(file.Database, sqlite.OpenReadWrite)
+	conn, err := sqlite.OpenConn(file.Store.Database, sqlite.OpenReadWrite)
 	if err != nil {
 		t.Fatal(err)
 	}

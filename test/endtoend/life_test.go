@@ -120,7 +120,7 @@ func TestRestartAfterACrash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log, err := audit.Open(t.Context(), audit.Options{Store: store, Signer: settings.Signer, Checkpoints: settings.Audit.Checkpoints})
+	log, err := audit.Open(t.Context(), audit.Options{Store: store, Signer: settings.Signer, Keys: settings.Keys, Checkpoints: settings.Audit.Checkpoints})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ import (
 	"github.com/wardsmsp/ward/client"
 	"github.com/wardsmsp/ward/cpis"
 	"github.com/wardsmsp/ward/internal/audit"
-	"github.com/wardsmsp/ward/internal/audit/sqlite"
+	"github.com/wardsmsp/ward/internal/audit/stores"
 	"github.com/wardsmsp/ward/internal/config"
 	"github.com/wardsmsp/ward/internal/provider"
 	"github.com/wardsmsp/ward/internal/stage"
@@ -180,7 +180,7 @@ func (w *ward) entries(t *testing.T) []audit.Entry {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := sqlite.OpenReadOnly(file.Database)
+	store, err := stores.Read(t.Context(), file.Store)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +190,7 @@ func (w *ward) entries(t *testing.T) []audit.Entry {
 		t.Fatal(err)
 	}
 	var all []audit.Entry
-	for record, err := range audit.Entries(t.Context(), store, 0, math.MaxInt64) {
+	for record, err := range audit.Entries(t.Context(), store, file.Keys, 0, math.MaxInt64) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,6 +2,7 @@
 package audittest
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"maps"
@@ -9,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/seal"
 )
 
 // Memory is an audit.Store that is durable for as long as it is referred to.
@@ -17,6 +19,8 @@ type Memory struct {
 	mu     sync.Mutex
 	head   audit.Head
 	rows   []audit.Row
+	terms  map[audit.TermRow]bool
+	spans  map[int64]audit.Span
 	claims map[audit.ClaimKey]int64
 }
 
@@ -33,12 +37,10 @@ func (m *Memory) Head(ctx context.Context) (audit.Head, error) {
 func (m *Memory) Rows(ctx context.Context, from, to int64) iter.Seq2[audit.Row, error] {
 	return func(yield func(audit.Row, error) bool) {
 		m.mu.Lock()
-		rows := m.rows // never changed, only added to
+		to := min(to, int64(len(m.rows)))
+		rows := slices.Clone(m.rows[min(max(from, 0), max(to, 0)):max(to, 0)])
 		m.mu.Unlock()
 		for _, row := range rows {
-			if row.Seq < from || row.Seq >= to {
-				continue
-			}
 			err := ctx.Err()
 			if err != nil {
 				yield(audit.Row{}, err)
@@ -65,9 +67,10 @@ func (m *Memory) Commit(ctx context.Context, g audit.Group) error {
 	m.rows = append(m.rows, g.Rows...)
 	m.head.Size += int64(len(g.Rows))
 	m.head.Checkpoint = g.Checkpoint
-	m.head.Open = slices.DeleteFunc(append(m.head.Open, g.Opened...), func(seq int64) bool {
-		return slices.Contains(g.Closed, seq)
+	m.head.Open = slices.DeleteFunc(append(m.head.Open, g.Opened...), func(o audit.Opened) bool {
+		return slices.Contains(g.Closed, o.Correlation)
 	})
+	m.index(g)
 	maps.DeleteFunc(m.claims, func(_ audit.ClaimKey, until int64) bool { return until < g.Forget })
 	for _, claim := range g.Claims {
 		if m.claims == nil {
@@ -76,6 +79,73 @@ func (m *Memory) Commit(ctx context.Context, g audit.Group) error {
 		m.claims[claim.Key] = claim.Until
 	}
 	return nil
+}
+
+// index adds what makes entries found, and takes away contents with their terms.
+func (m *Memory) index(g audit.Group) {
+	if m.terms == nil {
+		m.terms, m.spans = make(map[audit.TermRow]bool), make(map[int64]audit.Span)
+	}
+	for _, term := range g.Terms {
+		m.terms[term] = true
+	}
+	for _, span := range g.Spans {
+		have, ok := m.spans[span.Number]
+		if ok {
+			span.First, span.Last = min(span.First, have.First), max(span.Last, have.Last)
+		}
+		m.spans[span.Number] = span
+	}
+	for _, removal := range g.Removals {
+		m.rows[removal.Seq].Sealed = nil
+		for _, term := range removal.Terms {
+			delete(m.terms, audit.TermRow{Term: term, Seq: removal.Seq})
+		}
+	}
+}
+
+// Find implements audit.Reader.
+func (m *Memory) Find(ctx context.Context, all [][]seal.Term, from, to int64, limit int) ([]int64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var found []int64
+	for seq := min(to, m.head.Size) - 1; seq >= max(from, 0) && len(found) < limit; seq-- {
+		has := func(term seal.Term) bool { return m.terms[audit.TermRow{Term: term, Seq: seq}] }
+		if !slices.ContainsFunc(all, func(any []seal.Term) bool { return !slices.ContainsFunc(any, has) }) {
+			found = append(found, seq)
+		}
+	}
+	return found, ctx.Err()
+}
+
+// Terms implements audit.Reader.
+func (m *Memory) Terms(ctx context.Context, block int64) ([]audit.TermRow, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var terms []audit.TermRow
+	for term := range m.terms {
+		if term.Block() == block {
+			terms = append(terms, term)
+		}
+	}
+	slices.SortFunc(terms, func(a, b audit.TermRow) int {
+		return cmp.Or(cmp.Compare(a.Term, b.Term), cmp.Compare(a.Seq, b.Seq))
+	})
+	return terms, ctx.Err()
+}
+
+// Spans implements audit.Reader.
+func (m *Memory) Spans(ctx context.Context, since, until int64) ([]audit.Span, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var spans []audit.Span
+	for _, span := range m.spans {
+		if span.Last >= since && span.First < until {
+			spans = append(spans, span)
+		}
+	}
+	slices.SortFunc(spans, func(a, b audit.Span) int { return cmp.Compare(a.Number, b.Number) })
+	return spans, ctx.Err()
 }
 
 // Claimed implements audit.Store.

@@ -34,6 +34,10 @@ func TestStore(t *testing.T, place func(t *testing.T) (open func(t *testing.T) (
 		{"of commits on one base only one succeeds", race},
 		{"the head belongs to one commit", oneCommit},
 		{"claims come and go with their commit", claims},
+		{"a content that is removed goes with its terms, and nothing else", removes},
+		{"entries are found by their terms, the newest first", finds},
+		{"terms are found across blocks", findsAcrossBlocks},
+		{"spans grow with their entries", spans},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, place(t)) })
@@ -45,12 +49,24 @@ func group(base int64, n int) audit.Group {
 	g := audit.Group{Base: base, Checkpoint: fmt.Appendf(nil, "checkpoint %d", base+int64(n))}
 	for i := range int64(n) {
 		row := audit.Row{Seq: base + i, Leaf: fmt.Appendf(nil, "leaf %d \x00\xff", base+i)}
+		if i%2 == 0 {
+			row.Sealed = fmt.Appendf(nil, "sealed %d \x00\xff", base+i)
+		}
 		for level := range 1 + i%3 {
 			row.Hashes = append(row.Hashes, tlog.RecordHash(fmt.Append(nil, base+i, level)))
 		}
 		g.Rows = append(g.Rows, row)
 	}
 	return g
+}
+
+// opened are intents with correlations that show where they belong.
+func opened(seqs ...int64) []audit.Opened {
+	var open []audit.Opened
+	for _, seq := range seqs {
+		open = append(open, audit.Opened{Seq: seq, Correlation: fmt.Sprint("c", seq)})
+	}
+	return open
 }
 
 func commit(t *testing.T, store audit.Store, g audit.Group) {
@@ -102,25 +118,25 @@ func readsBack(t *testing.T, open func(*testing.T) (audit.Store, func())) {
 	store, closed := open(t)
 	defer closed()
 	first, second := group(0, 5), group(5, 3)
-	first.Opened = []int64{1, 3, 4}
-	second.Opened = []int64{5, 7}
-	second.Closed = []int64{3, 7} // 7 opens and closes in one group
+	first.Opened = opened(1, 3, 4)
+	second.Opened = opened(5, 7)
+	second.Closed = []string{"c3", "c7"} // 7 opens and closes in one group
 	commit(t, store, first)
-	wantHead(t, store, audit.Head{Size: 5, Checkpoint: first.Checkpoint, Open: []int64{1, 3, 4}})
+	wantHead(t, store, audit.Head{Size: 5, Checkpoint: first.Checkpoint, Open: opened(1, 3, 4)})
 	commit(t, store, second)
-	wantHead(t, store, audit.Head{Size: 8, Checkpoint: second.Checkpoint, Open: []int64{1, 4, 5}})
+	wantHead(t, store, audit.Head{Size: 8, Checkpoint: second.Checkpoint, Open: opened(1, 4, 5)})
 	wantRows(t, store, append(first.Rows, second.Rows...))
 }
 
 func outlives(t *testing.T, open func(*testing.T) (audit.Store, func())) {
 	store, closed := open(t)
 	g := group(0, 3)
-	g.Opened = []int64{2}
+	g.Opened = opened(2)
 	commit(t, store, g)
 	closed()
 	store, closed = open(t)
 	defer closed()
-	wantHead(t, store, audit.Head{Size: 3, Checkpoint: g.Checkpoint, Open: []int64{2}})
+	wantHead(t, store, audit.Head{Size: 3, Checkpoint: g.Checkpoint, Open: opened(2)})
 	wantRows(t, store, g.Rows)
 	commit(t, store, group(3, 1))
 }
@@ -262,9 +278,9 @@ func oneCommit(t *testing.T, open func(*testing.T) (audit.Store, func())) {
 	go func() {
 		for base := range int64(commits) {
 			g := group(base, 1)
-			g.Opened = []int64{base}
+			g.Opened = opened(base)
 			if base > 0 {
-				g.Closed = []int64{base - 1}
+				g.Closed = []string{opened(base - 1)[0].Correlation}
 			}
 			err := store.Commit(context.Background(), g)
 			if err != nil {
@@ -280,7 +296,7 @@ func oneCommit(t *testing.T, open func(*testing.T) (audit.Store, func())) {
 			t.Fatal(err)
 		}
 		if head.Size > 0 {
-			want := audit.Head{Size: head.Size, Checkpoint: fmt.Appendf(nil, "checkpoint %d", head.Size), Open: []int64{head.Size - 1}}
+			want := audit.Head{Size: head.Size, Checkpoint: fmt.Appendf(nil, "checkpoint %d", head.Size), Open: opened(head.Size - 1)}
 			if diff := cmp.Diff(want, head); diff != "" {
 				t.Fatalf("Head (-want +got):\n%s", diff)
 			}

@@ -18,21 +18,12 @@ func claim(conn *sqlite.Conn, g audit.Group) error {
 	if len(g.Claims) == 0 {
 		return nil
 	}
-	stmt, err := conn.Prepare("INSERT INTO claims (key, until) VALUES (?, ?)")
-	if err != nil {
-		return err
-	}
-	for _, c := range g.Claims {
+	err := each(conn, "INSERT INTO claims (key, until) VALUES (?, ?)", g.Claims, func(stmt *sqlite.Stmt, c audit.ClaimRow) {
 		stmt.BindBytes(1, c.Key[:])
 		stmt.BindInt64(2, c.Until)
-		_, err := stmt.Step()
-		if err != nil {
-			return err
-		}
-		err = stmt.Reset()
-		if err != nil {
-			return err
-		}
+	})
+	if err != nil {
+		return err
 	}
 	return execute(conn, "DELETE FROM claims WHERE key IN (SELECT key FROM claims WHERE until < ? ORDER BY until LIMIT ?)",
 		g.Forget, len(g.Claims)+forgotten)

@@ -60,8 +60,8 @@ func (r *ReadOnly) Close() error { return r.pool.Close() }
 // headQuery reads all of the head in one statement, so in one state of the
 // database: the size and the checkpoint are the same in every row, and there is
 // a row for each open intent, or one with NULL.
-const headQuery = `SELECT (` + sizeQuery + `), (SELECT note FROM checkpoint), open_intents.seq
-	FROM (SELECT 1) LEFT JOIN open_intents ORDER BY open_intents.seq`
+const headQuery = `SELECT (` + sizeQuery + `), (SELECT note FROM checkpoint), opened.seq, opened.correlation
+	FROM (SELECT 1) LEFT JOIN opened ORDER BY opened.seq`
 
 // Head implements audit.Reader.
 func (r *ReadOnly) Head(ctx context.Context) (audit.Head, error) {
@@ -76,7 +76,7 @@ func (r *ReadOnly) Head(ctx context.Context) (audit.Head, error) {
 			first = false
 		}
 		if !stmt.ColumnIsNull(2) {
-			head.Open = append(head.Open, stmt.ColumnInt64(2))
+			head.Open = append(head.Open, audit.Opened{Seq: stmt.ColumnInt64(2), Correlation: stmt.ColumnText(3)})
 		}
 		return true
 	})
@@ -86,13 +86,17 @@ func (r *ReadOnly) Head(ctx context.Context) (audit.Head, error) {
 // Rows implements audit.Reader.
 func (r *ReadOnly) Rows(ctx context.Context, from, to int64) iter.Seq2[audit.Row, error] {
 	return func(yield func(audit.Row, error) bool) {
-		const query = "SELECT seq, leaf, hashes FROM entries WHERE seq >= ? AND seq < ? ORDER BY seq"
+		const query = "SELECT seq, leaf, hashes, sealed FROM entries LEFT JOIN content USING (seq) WHERE seq >= ? AND seq < ? ORDER BY seq"
 		err := r.query(ctx, query, []int64{from, to}, func(stmt *sqlite.Stmt) bool {
-			return yield(audit.Row{
+			row := audit.Row{
 				Seq:    stmt.ColumnInt64(0),
 				Leaf:   column(stmt, 1),
 				Hashes: splitHashes(column(stmt, 2)),
-			}, nil)
+			}
+			if !stmt.ColumnIsNull(3) {
+				row.Sealed = column(stmt, 3)
+			}
+			return yield(row, nil)
 		})
 		if err != nil {
 			yield(audit.Row{}, err)

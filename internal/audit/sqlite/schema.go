@@ -7,34 +7,50 @@ import (
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
+
+	"github.com/wardsmsp/ward/internal/audit"
 )
 
-// schemas are those of each version, from 1 on. Each version keeps that of the one
-// before and adds to it.
-//
-// A schema is kept in the database word for word, and a database with any other is
+// version is that of the schema as written now.
+const version = 3
+
+// schema is kept in the database word for word, and a database with any other is
 // refused: a trigger or a view could make it do something else.
-var schemas = [...][]string{
-	{
-		"CREATE TABLE entries (seq INTEGER PRIMARY KEY, leaf BLOB NOT NULL, hashes BLOB NOT NULL) STRICT",
-		"CREATE TABLE open_intents (seq INTEGER PRIMARY KEY) STRICT",
-		"CREATE TABLE checkpoint (id INTEGER PRIMARY KEY CHECK (id = 0), note BLOB NOT NULL) STRICT",
-	},
-	{
-		"CREATE TABLE claims (key BLOB PRIMARY KEY, until INTEGER NOT NULL) STRICT, WITHOUT ROWID",
-		"CREATE INDEX claims_until ON claims (until)",
-	},
+var schema = [...]string{
+	"CREATE TABLE entries (seq INTEGER PRIMARY KEY, leaf BLOB NOT NULL, hashes BLOB NOT NULL) STRICT",
+	"CREATE TABLE checkpoint (id INTEGER PRIMARY KEY CHECK (id = 0), note BLOB NOT NULL) STRICT",
+	"CREATE TABLE claims (key BLOB PRIMARY KEY, until INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+	"CREATE INDEX claims_until ON claims (until)",
+	"CREATE TABLE content (seq INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT",
+	"CREATE TABLE terms (block INTEGER NOT NULL, term INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (block, term, seq)) STRICT, WITHOUT ROWID",
+	"CREATE TABLE spans (span INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL) STRICT",
+	"CREATE TABLE opened (seq INTEGER PRIMARY KEY, correlation TEXT NOT NULL) STRICT",
+	"CREATE INDEX opened_correlation ON opened (correlation)",
 }
 
-// version is that of a schema as written now.
-const version = len(schemas)
+// The earlier schemas had the list of open intents without their correlations, and
+// the first had no claims.
+const openIntents = "CREATE TABLE open_intents (seq INTEGER PRIMARY KEY) STRICT"
 
-// schemaOf is the whole schema of a version.
-func schemaOf(version int) []string { return slices.Concat(schemas[:version]...) }
+func schemaOf(version int) []string {
+	switch version {
+	case 1:
+		return []string{schema[0], openIntents, schema[1]}
+	case 2:
+		return []string{schema[0], openIntents, schema[1], schema[2], schema[3]}
+	default:
+		return schema[:]
+	}
+}
 
-// bringUp makes the tables of a new database, adds what a later version has to one
-// of an earlier, and refuses one that is not ours.
-func bringUp(conn *sqlite.Conn) error {
+// bringUp makes the tables of a new database, brings one of an earlier version up to
+// date, and refuses one that is not ours.
+func bringUp(conn *sqlite.Conn) (err error) {
+	end, err := sqlitex.ImmediateTransaction(conn)
+	if err != nil {
+		return err
+	}
+	defer end(&err)
 	tables, err := number(conn, "SELECT count(*) FROM sqlite_schema")
 	if err != nil {
 		return err
@@ -49,16 +65,54 @@ func bringUp(conn *sqlite.Conn) error {
 	if found == version {
 		return nil
 	}
-	script := fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, version)
-	for _, statement := range slices.Concat(schemas[found:]...) {
-		script += statement + ";"
+	had := 0 // statements of the schema that were carried out before
+	switch found {
+	case 1:
+		had = 2
+	case 2:
+		had = 4
 	}
-	return sqlitex.ExecuteScript(conn, script, nil)
+	for _, statement := range schema[had:] {
+		err := execute(conn, statement)
+		if err != nil {
+			return err
+		}
+	}
+	if found > 0 {
+		err := moveOpenIntents(conn)
+		if err != nil {
+			return err
+		}
+	}
+	return sqlitex.ExecuteScript(conn, fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, version), nil)
 }
 
-// check refuses a database that is not an audit store of a version that is known.
+// moveOpenIntents adds the correlations to the list of open intents.
+func moveOpenIntents(conn *sqlite.Conn) error {
+	var open []audit.Opened
+	err := sqlitex.Execute(conn, "SELECT leaf FROM open_intents LEFT JOIN entries USING (seq)", &sqlitex.ExecOptions{
+		ResultFunc: func(stmt *sqlite.Stmt) error {
+			leaf, err := audit.ParseLeaf(column(stmt, 0))
+			open = append(open, audit.Opened{Seq: leaf.Seq, Correlation: leaf.Entry.Correlation})
+			return err
+		},
+	})
+	if err != nil {
+		return err
+	}
+	err = addOpened(conn, open)
+	if err != nil {
+		return err
+	}
+	return execute(conn, "DROP TABLE open_intents")
+}
+
+// check refuses a database that is not an audit store as written now.
 func check(conn *sqlite.Conn) error {
-	_, err := identify(conn)
+	found, err := identify(conn)
+	if err == nil && found < version {
+		err = fmt.Errorf("it is of version %d; starting the provider over it, or over a copy, brings it up to version %d", found, version)
+	}
 	return err
 }
 
@@ -72,7 +126,7 @@ func identify(conn *sqlite.Conn) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if id != applicationID || found < 1 || found > int64(version) {
+	if id != applicationID || found < 1 || found > version {
 		return 0, fmt.Errorf("it is not an audit store of a version from 1 to %d", version)
 	}
 	var have []string

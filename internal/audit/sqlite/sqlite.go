@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -30,7 +31,7 @@ const (
 // Store is an audit.Store.
 type Store struct {
 	ReadOnly
-	lock *os.File
+	lock *os.File // nil in a store that was joined
 
 	mu     sync.Mutex
 	writer *sqlite.Conn // nil after a failure: the next commit begins afresh
@@ -47,6 +48,27 @@ func Open(path string) (*Store, error) {
 	}
 	s := &Store{lock: held}
 	s.path = path
+	err = create(path)
+	if err == nil {
+		err = s.open()
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("audit store %s: %w", path, err), s.Close())
+	}
+	return s, nil
+}
+
+// Join opens a database that is there for writing, beside the process that has it
+// open, if one has. Each commit is made on what the store then holds, so that neither
+// disturbs the other; but who joins must not take the questions that are open for
+// abandoned.
+func Join(path string) (*Store, error) {
+	_, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("audit store: %w", err)
+	}
+	s := &Store{}
+	s.path = path
 	err = s.open()
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("audit store %s: %w", path, err), s.Close())
@@ -54,11 +76,7 @@ func Open(path string) (*Store, error) {
 	return s, nil
 }
 
-func (s *Store) open() error {
-	err := create(s.path)
-	if err != nil {
-		return err
-	}
+func (s *Store) open() (err error) {
 	s.writer, err = openWriter(s.path)
 	if err != nil {
 		return err
@@ -128,7 +146,10 @@ func (s *Store) Close() error {
 	if s.writer != nil {
 		err = errors.Join(err, s.writer.Close())
 	}
-	return errors.Join(err, s.lock.Close())
+	if s.lock != nil {
+		err = errors.Join(err, s.lock.Close())
+	}
+	return err
 }
 
 // ready makes a new writing connection after a failure.
@@ -184,25 +205,19 @@ func commit(conn *sqlite.Conn, g audit.Group) error {
 	if size != g.Base {
 		return audit.ErrMoved
 	}
-	err = insert(conn, g.Rows)
-	if err != nil {
-		return err
-	}
-	for _, seq := range g.Opened {
-		err := execute(conn, "INSERT INTO open_intents (seq) VALUES (?)", seq)
+	for _, step := range []func() error{
+		func() error { return addRows(conn, g.Rows) },
+		func() error { return addTerms(conn, g.Terms) },
+		func() error { return addSpans(conn, g.Spans) },
+		func() error { return addOpened(conn, g.Opened) },
+		func() error { return closeOpened(conn, g.Closed) },
+		func() error { return remove(conn, g.Removals) },
+		func() error { return claim(conn, g) },
+	} {
+		err := step()
 		if err != nil {
 			return err
 		}
-	}
-	for _, seq := range g.Closed {
-		err := execute(conn, "DELETE FROM open_intents WHERE seq = ?", seq)
-		if err != nil {
-			return err
-		}
-	}
-	err = claim(conn, g)
-	if err != nil {
-		return err
 	}
 	err = execute(conn, "INSERT OR REPLACE INTO checkpoint (id, note) VALUES (0, ?)", g.Checkpoint)
 	if err != nil {
@@ -211,13 +226,9 @@ func commit(conn *sqlite.Conn, g audit.Group) error {
 	return execute(conn, "COMMIT")
 }
 
-func insert(conn *sqlite.Conn, rows []audit.Row) error {
-	stmt, err := conn.Prepare("INSERT INTO entries (seq, leaf, hashes) VALUES (?, ?, ?)")
-	if err != nil {
-		return err
-	}
+func addRows(conn *sqlite.Conn, rows []audit.Row) error {
 	var hashes []byte
-	for _, row := range rows {
+	err := each(conn, "INSERT INTO entries (seq, leaf, hashes) VALUES (?, ?, ?)", rows, func(stmt *sqlite.Stmt, row audit.Row) {
 		hashes = hashes[:0]
 		for _, hash := range row.Hashes {
 			hashes = append(hashes, hash[:]...)
@@ -225,16 +236,15 @@ func insert(conn *sqlite.Conn, rows []audit.Row) error {
 		stmt.BindInt64(1, row.Seq)
 		stmt.BindBytes(2, row.Leaf)
 		stmt.BindBytes(3, hashes)
-		_, err := stmt.Step()
-		if err != nil {
-			return err
-		}
-		err = stmt.Reset()
-		if err != nil {
-			return err
-		}
+	})
+	if err != nil {
+		return err
 	}
-	return nil
+	sealed := slices.DeleteFunc(slices.Clone(rows), func(row audit.Row) bool { return row.Sealed == nil })
+	return each(conn, "INSERT INTO content (seq, sealed) VALUES (?, ?)", sealed, func(stmt *sqlite.Stmt, row audit.Row) {
+		stmt.BindInt64(1, row.Seq)
+		stmt.BindBytes(2, row.Sealed)
+	})
 }
 
 // execute runs a statement that returns no rows.

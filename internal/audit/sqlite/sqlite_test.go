@@ -1,9 +1,11 @@
 package sqlite_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -132,9 +134,10 @@ func TestChangedSchemaIsRefused(t *testing.T) {
 		"ALTER TABLE entries RENAME TO rows; CREATE VIEW entries AS SELECT * FROM rows",
 		"CREATE INDEX i ON entries (leaf)",
 		"CREATE TABLE more (x)",
-		"DROP TABLE open_intents",
+		"DROP TABLE opened",
 		"PRAGMA user_version = 1",
-		"PRAGMA user_version = 3",
+		"PRAGMA user_version = 2",
+		"PRAGMA user_version = 4",
 		"PRAGMA application_id = 1",
 	} {
 		t.Run(change, func(t *testing.T) {
@@ -173,7 +176,7 @@ func TestDamagedFileIsAnError(t *testing.T) {
 	store := open(t, path)
 	for base := range int64(40) {
 		row := audit.Row{Seq: base, Leaf: make([]byte, 500)}
-		err := store.Commit(t.Context(), audit.Group{Base: base, Rows: []audit.Row{row}, Checkpoint: []byte("c"), Opened: []int64{base}})
+		err := store.Commit(t.Context(), audit.Group{Base: base, Rows: []audit.Row{row}, Checkpoint: []byte("c"), Opened: []audit.Opened{{Seq: base}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -253,4 +256,45 @@ func TestCommitAfterClose(t *testing.T) {
 		t.Error("Commit after Close succeeded")
 	}
 	closeStore(t, store) // again does nothing
+}
+
+// One who joins a store adds entries beside the provider that has it open, and
+// neither loses any.
+func TestJoinedStoreWritesBesideTheOpenOne(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.db")
+	_, err := sqlite.Join(path)
+	if err == nil {
+		t.Fatal("Join made a store")
+	}
+	first := open(t, path)
+	defer closeStore(t, first)
+	second, err := sqlite.Join(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeStore(t, second)
+	var wg sync.WaitGroup
+	for _, store := range []*sqlite.Store{first, second} {
+		wg.Go(func() {
+			for added := 0; added < 200; {
+				head, err := store.Head(t.Context())
+				if err == nil {
+					g := audit.Group{Base: head.Size, Rows: []audit.Row{{Seq: head.Size, Leaf: []byte("l")}}, Checkpoint: []byte("c")}
+					err = store.Commit(t.Context(), g)
+				}
+				switch {
+				case err == nil:
+					added++
+				case !errors.Is(err, audit.ErrMoved):
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	head, err := first.Head(t.Context())
+	if err != nil || head.Size != 400 {
+		t.Errorf("the store holds %d entries, want 400, %v", head.Size, err)
+	}
 }

@@ -1,0 +1,141 @@
+package audit
+
+import (
+	"context"
+	"math"
+	"slices"
+
+	"github.com/wardsmsp/ward/internal/audit/seal"
+)
+
+// index follows what a store must hold beside the entries for them to be found: the
+// terms of one block, and all spans.
+type index struct {
+	block int64
+	terms []TermRow
+	late  map[int64]bool // entries of the block whose content went after it was read
+	spans []Span
+}
+
+// add takes the next entry. Entries of the first two versions are found without an
+// index.
+func (x *index) add(ctx context.Context, v *verifier, row Row, leaf Leaf) error {
+	if row.Seq/BlockSize != x.block {
+		err := x.compareTerms(ctx, v)
+		if err != nil {
+			return err
+		}
+		x.block, x.terms, x.late = row.Seq/BlockSize, x.terms[:0], nil
+	}
+	if leaf.Version < 3 {
+		return nil
+	}
+	terms := leaf.Entry.publicTerms()
+	if row.Sealed != nil {
+		personal, err := seal.Terms(row.Sealed)
+		if err != nil {
+			return &Mismatch{First: row.Seq, Last: row.Seq, Reason: "has a content that cannot be read: " + err.Error()}
+		}
+		terms = set(append(terms, personal...))
+	}
+	for _, term := range terms {
+		x.terms = append(x.terms, TermRow{term, row.Seq})
+	}
+	x.spans = widen(x.spans, row.Seq, leaf.Entry.Time.UnixMilli())
+	return nil
+}
+
+// compare holds what was collected, and not compared yet, against what is stored.
+func (x *index) compare(ctx context.Context, v *verifier) error {
+	err := x.compareTerms(ctx, v)
+	if err != nil {
+		return err
+	}
+	return x.compareSpans(ctx, v)
+}
+
+func (x *index) compareTerms(ctx context.Context, v *verifier) error {
+	stored, err := v.store.Terms(ctx, x.block)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(x.terms, compareTerms)
+	want := x.terms
+	for _, have := range stored {
+		for len(want) > 0 && compareTerms(want[0], have) < 0 {
+			err := x.lost(ctx, v, want[0])
+			if err != nil {
+				return err
+			}
+			want = want[1:]
+		}
+		switch {
+		case len(want) > 0 && want[0] == have:
+			want = want[1:]
+		case have.Seq < v.edge.size: // others have come since
+			return &Mismatch{First: have.Seq, Last: have.Seq, Reason: "is in the index for what is not in it"}
+		}
+	}
+	for _, missing := range want {
+		err := x.lost(ctx, v, missing)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lost decides about a term that is not stored: its content may have been removed
+// since it was read.
+func (x *index) lost(ctx context.Context, v *verifier, term TermRow) error {
+	row, err := readRow(ctx, v.store, term.Seq)
+	if err != nil {
+		return err
+	}
+	leaf, err := parseRow(row)
+	if err != nil {
+		return err
+	}
+	if leaf.Entry.HasContent() && row.Sealed == nil && !slices.Contains(leaf.Entry.publicTerms(), term.Term) {
+		if !x.late[row.Seq] {
+			v.removed.append(row.Seq, leaf.Entry.Kind.Class())
+			if x.late == nil {
+				x.late = make(map[int64]bool)
+			}
+			x.late[row.Seq] = true
+		}
+		return nil
+	}
+	return &Mismatch{First: term.Seq, Last: term.Seq, Reason: "is not in the index for what is in it: it would not be found"}
+}
+
+func (x *index) compareSpans(ctx context.Context, v *verifier) error {
+	stored, err := v.store.Spans(ctx, math.MinInt64, math.MaxInt64)
+	if err != nil {
+		return err
+	}
+	want := x.spans
+	for _, have := range stored {
+		first := have.Number * SpanSize
+		if first >= v.edge.size {
+			break // it has come since
+		}
+		complete := first+SpanSize <= v.edge.size
+		wrong := &Mismatch{First: first, Last: min(first+SpanSize, v.edge.size) - 1, Reason: "have other times than the store says: they would not be found"}
+		if len(want) == 0 || have.Number < want[0].Number {
+			return wrong
+		}
+		if have.Number > want[0].Number {
+			break
+		}
+		if have.First > want[0].First || have.Last < want[0].Last || complete && have != want[0] {
+			return wrong
+		}
+		want = want[1:]
+	}
+	if len(want) > 0 {
+		first := want[0].Number * SpanSize
+		return &Mismatch{First: first, Last: min(first+SpanSize, v.edge.size) - 1, Reason: "are in no span: they would not be found by time"}
+	}
+	return nil
+}

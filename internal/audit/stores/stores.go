@@ -1,0 +1,35 @@
+// Package stores opens the store of an audit log, of whichever kind the configuration
+// names.
+package stores
+
+import (
+	"context"
+	"io"
+
+	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/sqlite"
+	"github.com/wardsmsp/ward/internal/config"
+)
+
+// Store is a store that is closed after its log.
+type Store interface {
+	audit.Store
+	io.Closer
+}
+
+// Reader is a store for reading.
+type Reader interface {
+	audit.Reader
+	io.Closer
+}
+
+// Open opens a store for the provider, and makes it if it is not there. An SQLite
+// store is refused while another provider has it open.
+func Open(_ context.Context, c config.Store) (Store, error) { return sqlite.Open(c.Database) }
+
+// Join opens a store that is there, for a few entries beside a provider that may be
+// running.
+func Join(_ context.Context, c config.Store) (Store, error) { return sqlite.Join(c.Database) }
+
+// Read opens a store for reading.
+func Read(_ context.Context, c config.Store) (Reader, error) { return sqlite.OpenReadOnly(c.Database) }
