@@ -18,8 +18,8 @@ const timeFormat = "2006-01-02T15:04:05.000Z07:00"
 
 // Marshal returns the AuditMessage of an entry, an XML document in UTF-8 without
 // line ends. It fails only for a kind of entry that this version does not know.
-func Marshal(r audit.Record, content event.Content, source event.Source) ([]byte, error) {
-	e, err := event.Of(r, content, source)
+func Marshal(r audit.Record, source event.Source) ([]byte, error) {
+	e, err := event.Of(r, source)
 	if err != nil {
 		return nil, err
 	}

@@ -105,8 +105,8 @@ func NewSender(o Options) (*Sender, error) {
 // may have lost. It connects if need be, and tries again with growing pauses. If it
 // returns an error the entry was not sent, and Resume says from which entry on
 // others may not have arrived either; Send may then be called with the same entry.
-func (s *Sender) Send(ctx context.Context, r audit.Record, content event.Content) error {
-	e, err := event.Of(r, content, s.options.Source)
+func (s *Sender) Send(ctx context.Context, r audit.Record) error {
+	e, err := event.Of(r, s.options.Source)
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,6 @@ import (
 
 	"github.com/wardsmsp/ward/internal/audit"
 	"github.com/wardsmsp/ward/internal/audit/atna"
-	"github.com/wardsmsp/ward/internal/audit/event"
 	"github.com/wardsmsp/ward/internal/audit/event/eventtest"
 )
 
@@ -29,7 +28,7 @@ func record(seq int64, size int) audit.Record {
 func send(t *testing.T, s *atna.Sender, from, to int64) {
 	t.Helper()
 	for seq := from; seq < to; seq++ {
-		err := s.Send(t.Context(), record(seq, 10), event.Given)
+		err := s.Send(t.Context(), record(seq, 10))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,7 +45,7 @@ func TestMessagesAreSentInOrder(t *testing.T) {
 	s := newSender(t, p, c.address, nil)
 	samples := eventtest.Samples()
 	for _, sample := range samples {
-		err := s.Send(t.Context(), sample.Record, sample.Content)
+		err := s.Send(t.Context(), sample.Record)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -113,7 +112,7 @@ func TestACollectorThatHangsUpMissesNothing(t *testing.T) {
 	})
 	s := newSender(t, p, c.address, func(o *atna.Options) { o.Attempts = 10 })
 	for seq := range int64(40) {
-		err := s.Send(t.Context(), record(seq, 10), event.Given)
+		err := s.Send(t.Context(), record(seq, 10))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -179,7 +178,7 @@ func TestASlowCollectorIsGivenUp(t *testing.T) {
 	var err error
 	seq := int64(100)
 	for ; err == nil && seq < 100_000; seq++ {
-		err = s.Send(t.Context(), record(seq, 8000), event.Given)
+		err = s.Send(t.Context(), record(seq, 8000))
 	}
 	if err == nil {
 		t.Fatal("the collector read nothing and all was sent")
@@ -207,7 +206,7 @@ func TestWhatIsKeptIsBounded(t *testing.T) {
 	s := newSender(t, p, c.address, nil)
 	const n = 1000 // of about 12 KiB each
 	for seq := range int64(n) {
-		err := s.Send(t.Context(), record(seq, 8000), event.Given)
+		err := s.Send(t.Context(), record(seq, 8000))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -253,7 +252,7 @@ func TestCollectorsThatAreRefused(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			c := newCollector(t, test.server, all)
 			s := newSender(t, p, c.address, test.change)
-			err := s.Send(t.Context(), record(12, 10), event.Given)
+			err := s.Send(t.Context(), record(12, 10))
 			if (err == nil) != test.sent {
 				t.Fatalf("Send: %v", err)
 			}
@@ -289,7 +288,7 @@ func TestSendCanBeTriedAgain(t *testing.T) {
 		return good, nil
 	}}, all)
 	s := newSender(t, p, c.address, nil)
-	err := s.Send(t.Context(), record(3, 10), event.Given)
+	err := s.Send(t.Context(), record(3, 10))
 	if err == nil {
 		t.Fatal("sent to a stranger")
 	}
@@ -313,7 +312,7 @@ func TestSendEndsWithItsContext(t *testing.T) {
 	began := time.Now()
 	var err error
 	for seq := int64(0); err == nil; seq++ {
-		err = s.Send(ctx, record(seq, 8000), event.Given)
+		err = s.Send(ctx, record(seq, 8000))
 	}
 	if time.Since(began) > 10*time.Second {
 		t.Errorf("it took %s: %v", time.Since(began), err)
@@ -350,7 +349,7 @@ func TestOptionsThatAreWrong(t *testing.T) {
 func TestAKindThatIsNotKnownIsNotSent(t *testing.T) {
 	p := newPKI(t)
 	s := newSender(t, p, "127.0.0.1:1", nil)
-	err := s.Send(t.Context(), eventtest.Record(9, audit.Entry{Kind: "other"}), event.Given)
+	err := s.Send(t.Context(), eventtest.Record(9, audit.Entry{Kind: "other"}))
 	if err == nil || !strings.Contains(err.Error(), "entry 9 ") {
 		t.Errorf("Send: %v", err)
 	}

@@ -35,28 +35,6 @@ const (
 	WardName  = "https://github.com/wardsmsp/ward/audit/client" // identifiers: names in the registry
 )
 
-// Content says whether the personal content of an entry was at hand.
-type Content uint8
-
-// The states of personal content.
-const (
-	Given     Content = iota // it is in the entry, or the entry never had any
-	Locked                   // there is some, but whoever made the export could not read it
-	Destroyed                // there was some, which was erased or has expired
-)
-
-// String returns "given", "locked" or "destroyed".
-func (c Content) String() string {
-	switch c {
-	case Given:
-		return "given"
-	case Destroyed:
-		return "destroyed"
-	default:
-		return "locked"
-	}
-}
-
 // Source is what reports the events.
 type Source struct {
 	Log     string // the log's name, as in its checkpoints
@@ -124,7 +102,7 @@ type Detail struct{ Name, Value string }
 
 // Of returns the event that r records. It fails only for a kind of entry that
 // this version does not know.
-func Of(r audit.Record, content Content, source Source) (Event, error) {
+func Of(r audit.Record, source Source) (Event, error) {
 	e := r.Entry
 	row, known := kinds[e.Kind]
 	if !known {
@@ -145,18 +123,22 @@ func Of(r audit.Record, content Content, source Source) (Event, error) {
 		},
 	}
 	event.Outcome, event.Description = judge(e, row)
-	if content != Given {
-		event.Description += " The personal content of this entry is " + content.absence() + "."
+	if r.State != audit.Whole {
+		event.Description += " The personal content of this entry is " + absence(r.State) + "."
 	}
-	event.Participants = participants(e, content, event.Source, row)
-	event.Objects = objects(r, content, event.Source, row)
+	event.Participants = participants(r, event.Source, row)
+	event.Objects = objects(r, event.Source, row)
 	return event, nil
 }
 
 // absence says why personal content is not told.
-func (c Content) absence() string {
-	if c == Destroyed {
+func absence(s audit.State) string {
+	switch s {
+	case audit.Removed:
 		return "destroyed"
+	case audit.Locked:
+		return "locked, since its key was not at hand"
+	default:
+		return "sealed and was not opened"
 	}
-	return "locked and was not read"
 }

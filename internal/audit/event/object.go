@@ -17,15 +17,15 @@ import (
 const maxDetail = 8 << 10
 
 // objects are what the event was about, the entry of the log last.
-func objects(r audit.Record, content Content, source Source, row row) []Object {
+func objects(r audit.Record, source Source, row row) []Object {
 	e := r.Entry
 	var all []Object
 	switch {
 	case e.NHSNumber != "":
 		all = append(all, Object{Kind: Patient, System: NHSNumber, ID: text(e.NHSNumber), Name: "NHS number"})
-	case content != Given:
-		all = append(all, Object{Kind: Patient, Name: "not available: personal content " + content.absence(),
-			Details: []Detail{{"content", content.String()}}})
+	case r.State != audit.Whole && e.Kind.Class() != audit.Operations: // a start is about nobody, sealed or not
+		all = append(all, Object{Kind: Patient, Name: "not available: personal content " + absence(r.State),
+			Details: []Detail{{"personal-content", r.State.String()}}})
 	}
 	if e.Correlation != "" {
 		all = append(all, Object{Kind: Transaction, ID: text(e.Correlation), Name: "correlation"})
@@ -37,12 +37,12 @@ func objects(r audit.Record, content Content, source Source, row row) []Object {
 		all = addMessage(all, "Spine message id", id)
 	}
 	if row.id == query {
-		all = append(all, asked(e, content))
+		all = append(all, asked(r))
 	}
 	if len(e.Detail) > 0 && len(e.Detail) <= maxDetail && e.Kind == audit.Read {
 		all = append(all, Object{Kind: Criteria, ID: "criteria", Query: e.Detail})
 	}
-	return append(all, logEntry(r, content, source))
+	return append(all, logEntry(r, source))
 }
 
 func addMessage(all []Object, name, id string) []Object {
@@ -54,7 +54,8 @@ func addMessage(all []Object, name, id string) []Object {
 
 // asked is the question. Ward keeps no copy of the message, so this is what CP-IS
 // was asked, written as the query part of a URL.
-func asked(e audit.Entry, content Content) Object {
+func asked(r audit.Record) Object {
+	e := r.Entry
 	parameters := url.Values{"event": {"CP-IS query"}}
 	if e.QueryID != "" {
 		parameters.Set("query-id", e.QueryID)
@@ -62,8 +63,8 @@ func asked(e audit.Entry, content Content) Object {
 	switch {
 	case e.NHSNumber != "":
 		parameters.Set("nhs-number", e.NHSNumber)
-	case content != Given:
-		parameters.Set("personal-content", content.String())
+	case r.State != audit.Whole:
+		parameters.Set("personal-content", r.State.String())
 	}
 	id := text(e.QueryID)
 	if id == "" {
@@ -75,7 +76,7 @@ func asked(e audit.Entry, content Content) Object {
 // logEntry leads from the event to its proof: the sequence number and the hash of
 // the leaf are those of the tree. BALP leaves out how many records were found, and
 // so do these details.
-func logEntry(r audit.Record, content Content, source Source) Object {
+func logEntry(r audit.Record, source Source) Object {
 	e := r.Entry
 	o := Object{
 		Kind:   LogEntry,
@@ -99,7 +100,7 @@ func logEntry(r audit.Record, content Content, source Source) Object {
 		add("leaf-hash", tlog.RecordHash(r.Leaf).String())
 	}
 	add("kind", string(e.Kind))
-	add("personal-content", content.String())
+	add("personal-content", r.State.String())
 	add("outcome", e.Outcome)
 	add("code", e.Code)
 	add("notified", e.Notified)

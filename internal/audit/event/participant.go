@@ -10,15 +10,16 @@ import (
 
 // participants are Ward itself, which is always there, then the client, the
 // organisations, who asked or acted, and who is responsible.
-func participants(e audit.Entry, content Content, source Source, r row) []Participant {
+func participants(r audit.Record, source Source, row row) []Participant {
+	e := r.Entry
 	ward := Participant{Role: destination, Resource: "Device", ID: source.Name, Name: "Ward", Address: source.Address}
-	if r.id == activity {
+	if row.id == activity {
 		ward.Role = application
 	}
 	all := []Participant{ward}
-	person, known := user(e, r.role)
+	person, known := user(e, row.role)
 	switch {
-	case r.id == authentication:
+	case row.id == authentication:
 		person.Address = address(e.Remote) // PS3.15 wants it of whoever logs in
 	case e.Client != "" || e.Remote != "":
 		all = append(all, client(e))
@@ -27,8 +28,8 @@ func participants(e audit.Entry, content Content, source Source, r row) []Partic
 	switch {
 	case known:
 		all = append(all, person)
-	case content != Given:
-		all = append(all, Participant{Role: r.role, Resource: "Practitioner", Name: "not available: personal content " + content.absence()})
+	case r.State != audit.Whole:
+		all = append(all, Participant{Role: row.role, Resource: "Practitioner", Name: "not available: personal content " + absence(r.State)})
 	}
 	if e.Author != nil && e.Author.Form == "system" {
 		all = append(all, Participant{Resource: "Device", System: ASID, ID: text(e.Author.ASID), Name: "system that asked"})

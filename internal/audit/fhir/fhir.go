@@ -30,8 +30,8 @@ const (
 
 // Marshal returns the AuditEvent of an entry, one JSON object without line ends.
 // It fails only for a kind of entry that this version does not know.
-func Marshal(r audit.Record, content event.Content, source event.Source) ([]byte, error) {
-	e, err := event.Of(r, content, source)
+func Marshal(r audit.Record, source event.Source) ([]byte, error) {
+	e, err := event.Of(r, source)
 	if err != nil {
 		return nil, err
 	}
@@ -39,8 +39,8 @@ func Marshal(r audit.Record, content event.Content, source event.Source) ([]byte
 }
 
 // Encode writes the AuditEvent of an entry as a line of NDJSON.
-func Encode(w io.Writer, r audit.Record, content event.Content, source event.Source) error {
-	line, err := Marshal(r, content, source)
+func Encode(w io.Writer, r audit.Record, source event.Source) error {
+	line, err := Marshal(r, source)
 	if err != nil {
 		return err
 	}

@@ -6,12 +6,11 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/wardsmsp/ward/internal/audit"
-	"github.com/wardsmsp/ward/internal/audit/event"
 )
 
 // Arbitrary draws an entry of any kind with any text in it, also text that no
 // well-behaved client would send.
-func Arbitrary(t *rapid.T, kinds []audit.Kind) Sample {
+func Arbitrary(t *rapid.T, kinds []audit.Kind) audit.Record {
 	text := rapid.OneOf(
 		rapid.Just(""),
 		rapid.String(),
@@ -42,6 +41,7 @@ func Arbitrary(t *rapid.T, kinds []audit.Kind) Sample {
 			Authorities: []audit.Authority{{RoleCode: draw("authority's role"), RoleName: draw("authority's role name"), Name: draw("authority's name")}},
 		}
 	}
-	content := rapid.SampledFrom([]event.Content{event.Given, event.Locked, event.Destroyed}).Draw(t, "content")
-	return Sample{"", Record(rapid.Int64Range(0, 1<<62).Draw(t, "seq"), e), content}
+	r := Record(rapid.Int64Range(0, 1<<62).Draw(t, "seq"), e)
+	r.State = rapid.SampledFrom([]audit.State{audit.Whole, audit.Sealed, audit.Locked, audit.Removed}).Draw(t, "state")
+	return r
 }

@@ -12,9 +12,8 @@ import (
 
 // Sample is an entry and the name of its golden file.
 type Sample struct {
-	Name    string
-	Record  audit.Record
-	Content event.Content
+	Name   string
+	Record audit.Record
 }
 
 // Source is what reports the samples.
@@ -48,44 +47,46 @@ func Samples() []Sample {
 	}
 	sealed := audit.Entry{Kind: audit.Outcome, Correlation: intent.Correlation, Client: "emergency", Remote: intent.Remote, Outcome: "no_record", Notified: "no"}
 	entries := []struct {
-		name    string
-		entry   audit.Entry
-		content event.Content
+		name  string
+		entry audit.Entry
+		state audit.State
 	}{
-		{"intent", intent, event.Given},
-		{"found", found, event.Given},
-		{"no_record", noRecord, event.Given},
-		{"sent_no_answer", noAnswer, event.Given},
-		{"unknown", unknown, event.Given},
-		{"device", device, event.Given},
-		{"locked", sealed, event.Locked},
-		{"destroyed", sealed, event.Destroyed},
+		{"intent", intent, audit.Whole},
+		{"found", found, audit.Whole},
+		{"no_record", noRecord, audit.Whole},
+		{"sent_no_answer", noAnswer, audit.Whole},
+		{"unknown", unknown, audit.Whole},
+		{"device", device, audit.Whole},
+		{"locked", sealed, audit.Locked},
+		{"removed", sealed, audit.Removed},
 		{"refused_handshake", audit.Entry{
 			Kind: audit.Refused, Correlation: "7F1D0C5A-2B1E-4C55-8C39-AA0000000009", Remote: "192.0.2.7:51000", Outcome: "refused", Notified: "no",
 			Reason: "the certificate has expired", Certificate: "ab12", Subject: "CN=old & <expired>", Serial: "1f", Issuer: "CN=Example CA",
-		}, event.Given},
-		{"started", audit.Entry{Kind: audit.Started, Software: "ward 0.9.0"}, event.Given},
+		}, audit.Whole},
+		{"started", audit.Entry{Kind: audit.Started, Software: "ward 0.9.0"}, audit.Whole},
 		{"read", audit.Entry{
 			Kind: audit.Read, Operator: "privacy.officer@example.nhs.uk", Purpose: "complaint", Entries: 3,
 			Detail: json.RawMessage(`{"nhs_number":"9990000018","from":"2026-11-01"}`),
-		}, event.Given},
+		}, audit.Whole},
 		{"erased", audit.Entry{
 			Kind: audit.Erased, Operator: "administrator@example.nhs.uk", Purpose: "order of a court", Authority: "Example County Court",
 			Entries: 2, Order: "00ff", Removed: []audit.Range{{First: 3, Last: 4}},
-		}, event.Given},
-		{"configured", audit.Entry{Kind: audit.Configured, Operator: "administrator@example.nhs.uk", Detail: json.RawMessage(`{"server.listen":":8443"}`)}, event.Given},
+		}, audit.Whole},
+		{"configured", audit.Entry{Kind: audit.Configured, Operator: "administrator@example.nhs.uk", Detail: json.RawMessage(`{"server.listen":":8443"}`)}, audit.Whole},
 	}
 	var all []Sample
 	for i, e := range entries {
 		e.entry.Time = when.Add(time.Duration(i) * time.Second)
-		all = append(all, Sample{e.name, Record(int64(i), e.entry), e.content})
+		record := Record(int64(i), e.entry)
+		record.State = e.state
+		all = append(all, Sample{e.name, record})
 	}
 	return all
 }
 
-// Record is the record of an entry, with bytes that stand for its leaf.
+// Record is the record of an entry that is whole, with bytes that stand for its leaf.
 func Record(seq int64, e audit.Entry) audit.Record {
-	return audit.Record{Seq: seq, Leaf: []byte("leaf of a " + string(e.Kind) + " entry"), Entry: e}
+	return audit.Record{Seq: seq, Leaf: []byte("leaf of a " + string(e.Kind) + " entry"), Entry: e, State: audit.Whole}
 }
 
 func question(kind audit.Kind) audit.Entry {
