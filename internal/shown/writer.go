@@ -68,28 +68,25 @@ func list[T any](w *writer, key string, items []T, fill func(T)) {
 // RFC 8785, and U+FFFD for each byte that is not UTF-8.
 func (w *writer) quote(s string) {
 	w.buf = append(w.buf, '"')
-	if isPlain(s) {
-		w.buf = append(w.buf, s...)
-	} else {
-		for _, r := range s {
-			w.char(r)
+	written := 0
+	for i, r := range s {
+		if r >= ' ' && r != '"' && r != '\\' && r != utf8.RuneError {
+			continue
 		}
+		w.buf = append(w.buf, s[written:i]...)
+		w.escape(r)
+		_, size := utf8.DecodeRuneInString(s[i:])
+		written = i + size
 	}
+	w.buf = append(w.buf, s[written:]...)
 	w.buf = append(w.buf, '"')
 }
 
-func isPlain(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] == '"' || s[i] == '\\' || s[i] >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
-}
-
-func (w *writer) char(r rune) {
+func (w *writer) escape(r rune) {
 	const digits = "0123456789abcdef"
 	switch r {
+	case utf8.RuneError:
+		w.buf = append(w.buf, "\uFFFD"...)
 	case '"', '\\':
 		w.buf = append(w.buf, '\\', byte(r))
 	case '\b':
@@ -103,10 +100,6 @@ func (w *writer) char(r rune) {
 	case '\r':
 		w.buf = append(w.buf, `\r`...)
 	default:
-		if r >= ' ' {
-			w.buf = utf8.AppendRune(w.buf, r)
-			return
-		}
 		w.buf = append(w.buf, '\\', 'u', '0', '0', digits[r>>4], digits[r&15])
 	}
 }
