@@ -37,6 +37,8 @@ type Settings struct {
 	Signer    note.Signer
 	Verifier  note.Verifier
 	LogLevel  slog.Level
+
+	fingerprints map[string]string // of what the files named by these keys hold
 }
 
 // liveSpine is the domain of the live Spine's services, which a test environment
@@ -45,8 +47,9 @@ const liveSpine = ".national.ncrs.nhs.uk"
 
 // checker collects problems.
 type checker struct {
-	problems Problems
-	folder   string
+	problems     Problems
+	folder       string
+	fingerprints map[string]string
 }
 
 func (f *File) check(c checker) (*Settings, error) {
@@ -64,6 +67,7 @@ func (f *File) check(c checker) (*Settings, error) {
 	c.operations(f.Operations)
 	c.log(s)
 	c.clients(s)
+	s.fingerprints = c.fingerprints
 	if len(c.problems) > 0 {
 		return nil, c.problems
 	}

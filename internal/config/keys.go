@@ -67,6 +67,8 @@ func (c *checker) keyPair(certificateKey, certificatePath, keyKey, keyPath strin
 		c.problems.add(certificateKey, "is not valid before %s; check it, and the clock", pair.Leaf.NotBefore.UTC().Format(time.DateOnly))
 		return tls.Certificate{}, false
 	}
+	c.holds(certificateKey, inText(fingerprints(pair.Certificate)))
+	c.holds(keyKey, "spki:"+hash(pair.Leaf.RawSubjectPublicKeyInfo))
 	return pair, true
 }
 
@@ -77,15 +79,17 @@ func (c *checker) anchors(key, path string) []*x509.Certificate {
 		return nil
 	}
 	var all []*x509.Certificate
+	var raw [][]byte
 	for block, rest := pem.Decode(content); block != nil; block, rest = pem.Decode(rest) {
 		certificate, err := x509.ParseCertificate(block.Bytes)
 		if err == nil && block.Type == "CERTIFICATE" {
-			all = append(all, certificate)
+			all, raw = append(all, certificate), append(raw, certificate.Raw)
 		}
 	}
 	if len(all) == 0 {
 		c.problems.add(key, "holds no certificate in PEM")
 	}
+	c.holds(key, inText(fingerprints(raw)))
 	return all
 }
 
@@ -172,10 +176,15 @@ func (c *checker) audit(s *Settings) {
 		signer, err := note.NewSigner(strings.TrimSpace(string(key)))
 		if err != nil {
 			c.problems.add("audit.signing_key", "is not a signing key; make one with: ward audit keygen")
+		} else {
+			c.holds("audit.signing_key", keyName(signer))
 		}
 		s.Signer = signer
 	}
 	s.Verifier = c.verifier(s.Audit.VerifierKey)
+	if s.Verifier != nil {
+		c.holds("audit.verifier_key", keyName(s.Verifier))
+	}
 	if s.Signer != nil && s.Verifier != nil && (s.Signer.Name() != s.Verifier.Name() || s.Signer.KeyHash() != s.Verifier.KeyHash()) {
 		c.problems.add("audit.verifier_key", "is not the counterpart of audit.signing_key")
 	}

@@ -83,7 +83,6 @@ func (r *restorer) access(w access) cpis.Access {
 		r.refuse(err == nil)
 		a.Number = number
 	}
-	r.refuse(w.Person == nil || w.System == nil)
 	if w.Person != nil {
 		a.Author = cpis.Person{
 			IDs:         each(w.Person.IDs, identifier.restore),

@@ -64,7 +64,7 @@ func Decode(raw json.RawMessage) (cpis.Findings, error) {
 	if err != nil {
 		return cpis.Findings{}, err
 	}
-	if !bytes.Equal(write(f), raw) { // a field twice, another spelling, text that follows
+	if !bytes.Equal(write(f), raw) { // a field twice, two authors, another spelling, text that follows
 		return cpis.Findings{}, errForm
 	}
 	return f, nil
