@@ -2,17 +2,24 @@ package provider_test
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"log/slog"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/sqlite"
 	"github.com/wardsmsp/ward/internal/config"
 	"github.com/wardsmsp/ward/internal/provider"
 	"github.com/wardsmsp/ward/internal/stage"
@@ -170,4 +177,128 @@ func TestNewID(t *testing.T) {
 		}
 		seen[id] = true
 	}
+}
+
+// entries are what the audit log of a stage holds of some kinds.
+func entries(t *testing.T, s *stage.Stage, kinds ...audit.Kind) []audit.Entry {
+	t.Helper()
+	store, err := sqlite.OpenReadOnly(filepath.Join(s.Dir, "audit.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	var list []audit.Entry
+	for record, err := range audit.Entries(t.Context(), store, 0, math.MaxInt64) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slices.Contains(kinds, record.Entry.Kind) {
+			list = append(list, record.Entry)
+		}
+	}
+	return list
+}
+
+func mustStart(t *testing.T, s *stage.Stage) *provider.Provider {
+	t.Helper()
+	p, err := start(t, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// WRD-AUD-07: the log tells a run that stopped in order from one that was cut off, that
+// failed, or that never served.
+func TestLifeOfTheProviderIsRecorded(t *testing.T) {
+	t.Parallel()
+	s := setStage(t, stage.Options{})
+	stop(t, mustStart(t, s)) // in order
+	mustStart(t, s).Kill()
+
+	failed := mustStart(t, s)
+	failed.BreakListener()
+	<-failed.Failed()
+	stop(t, failed)
+
+	config, err := os.ReadFile(s.WardConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { taken.Close() })
+	spoilt := string(config) + "\n[operations]\naddress = \"" + taken.Addr().String() + "\"\n"
+	err = os.WriteFile(s.WardConfig(), []byte(spoilt), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = start(t, s)
+	if err == nil {
+		t.Fatal("started at an address that is taken")
+	}
+	err = os.WriteFile(s.WardConfig(), config, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop(t, mustStart(t, s))
+
+	var got []string
+	for _, e := range entries(t, s, audit.Started, audit.Stopped) {
+		reason, _, _ := strings.Cut(e.Reason, ": ")
+		got = append(got, string(e.Kind)+" "+reason)
+	}
+	want := []string{
+		"started ", "stopped ",
+		"started ", // and killed
+		"started the run before did not stop in order", "stopped a failure ended serving",
+		"started ", "stopped the start failed",
+		"started ", "stopped ",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// IG-3.9.11: a start records the configuration in force right after itself, unless
+// it is the one that was recorded last.
+func TestConfigurationIsRecorded(t *testing.T) {
+	t.Parallel()
+	s := setStage(t, stage.Options{})
+	p := mustStart(t, s)
+	list := entries(t, s, audit.Started, audit.Configured)
+	if len(list) != 2 || list[1].Kind != audit.Configured || list[1].Reason != "first" || list[1].Time.IsZero() {
+		t.Errorf("entries %+v", list)
+	}
+	settings, err := config.Load(s.WardConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	same, err := json.Marshal(map[string]any{"settings": settings.Facts()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	unread := errors.New("the disk is gone")
+	for _, c := range []struct {
+		last   json.RawMessage
+		err    error
+		reason string // of the entry, if there is one
+	}{
+		{same, nil, ""},
+		{json.RawMessage(`{"settings":{"log.level":"debug"}}`), nil, "changed"},
+		{nil, unread, ""},
+	} {
+		before := len(entries(t, s, audit.Configured))
+		err := provider.RecordConfiguration(p, t.Context(), func(context.Context) (json.RawMessage, bool, error) { return c.last, true, c.err })
+		if !errors.Is(err, c.err) {
+			t.Errorf("after %s: %v, want %v", c.last, err, c.err)
+		}
+		added := entries(t, s, audit.Configured)[before:]
+		if c.reason == "" && len(added) != 0 || c.reason != "" && (len(added) != 1 || added[0].Reason != c.reason) {
+			t.Errorf("after %s: entries %+v, want %q", c.last, added, c.reason)
+		}
+	}
+	stop(t, p)
 }
