@@ -1,12 +1,14 @@
 package cpis
 
+import "errors"
+
 // Answer is how one question ended: exactly one Outcome, whether the local
 // authority was notified, and, for Found alone, the findings.
 //
 // An Answer of Found needs findings with a record; an Answer of NoRecord needs
-// the Spine's own statement (see Rules and Told). Everything else is made by
-// Failed, which can make neither (WRD-RC-15). The zero Answer is
-// OutcomeUnknown.
+// the Spine's own statement (see Rules and Told), or a record of one (see
+// Recorded). Everything else is made by Failed, which can make neither
+// (WRD-RC-15). The zero Answer is OutcomeUnknown.
 type Answer struct {
 	outcome  Outcome
 	notified Notified
@@ -55,6 +57,28 @@ func (a Answer) Withheld(reason string) Answer {
 	w := Failed(AuditFailedAfter, reason)
 	w.notified = a.notified
 	return w
+}
+
+// Recorded rebuilds an Answer from the audit log's record of it, so that it can be
+// looked at again (IG-3.9.2c). It is for readers of the log alone: whoever answers a
+// question has no use for it, since it takes the record's word for what was found.
+//
+// A record that contradicts itself is an error and never an answer: Found has
+// findings with at least one record and nothing else has findings (WRD-RC-15), and
+// an outcome that settles whether the local authority was told cannot go with
+// another statement about it.
+func Recorded(o Outcome, n Notified, reason string, findings *Findings) (Answer, error) {
+	switch {
+	case o >= outcomes || n > NotifiedYes:
+		return Answer{}, errors.New("the record has an outcome or a state of notification that there is not")
+	case (o == Found) != (findings != nil):
+		return Answer{}, errors.New("the record's outcome and its findings contradict each other")
+	case findings != nil && len(findings.Records) == 0:
+		return Answer{}, errors.New("the record says that something was found, and holds no record")
+	case o.Notified() != NotifiedMaybe && n != o.Notified():
+		return Answer{}, errors.New("the record's outcome and its state of notification contradict each other")
+	}
+	return Answer{outcome: o, notified: n, findings: findings, reason: reason}, nil
 }
 
 // Told rebuilds an Answer from what a provider told its client: a response code,

@@ -299,3 +299,54 @@ func TestToldNeverInvents(t *testing.T) {
 		}
 	})
 }
+
+// IG-3.9.2c: every answer that Ward makes can be made again from its record.
+func TestRecordedRebuildsEveryAnswer(t *testing.T) {
+	answers := []cpis.Answer{
+		{},
+		cpis.Told(cpis.CodeSuccess, nil, cpis.Findings{Records: []cpis.Record{holding()}}, 0, 1),
+		cpis.Told(cpis.CodeNoRecord, nil, cpis.Findings{}, 0, 0),
+	}
+	for _, o := range cpis.Outcomes() {
+		answers = append(answers, cpis.Failed(o, "a fixed reason"))
+	}
+	for _, a := range answers[:len(answers):len(answers)] {
+		answers = append(answers, a.Withheld("could not be recorded"))
+	}
+	for _, want := range answers {
+		var findings *cpis.Findings
+		f, ok := want.Findings()
+		if ok {
+			findings = &f
+		}
+		got, err := cpis.Recorded(want.Outcome(), want.Notified(), want.Reason(), findings)
+		if err != nil {
+			t.Errorf("%s, notified %s: %v", want.Outcome(), want.Notified(), err)
+		}
+		if diff := cmp.Diff(want, got, cmp.AllowUnexported(cpis.Answer{}), sameNumbers); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", want.Outcome(), diff)
+		}
+	}
+}
+
+// WRD-RC-15: whatever a record says, Found comes with a record, nothing else with
+// findings, and no record only where nobody was notified of one.
+func TestRecordedRefusesContradictions(t *testing.T) {
+	held := &cpis.Findings{Records: []cpis.Record{holding()}}
+	for o := range cpis.Outcome(len(cpis.Outcomes()) + 2) {
+		for n := range cpis.NotifiedYes + 2 {
+			for name, findings := range map[string]*cpis.Findings{"no findings": nil, "no record": {}, "a record": held} {
+				got, err := cpis.Recorded(o, n, "", findings)
+				known := int(o) < len(cpis.Outcomes()) && n <= cpis.NotifiedYes
+				settled := o.Notified() == cpis.NotifiedMaybe || o.Notified() == n
+				content := findings == nil && o != cpis.Found || findings == held && o == cpis.Found
+				if (err == nil) != (known && settled && content) {
+					t.Errorf("outcome %d (%s), notified %s, %s: %v", o, o, n, name, err)
+				}
+				if err != nil && got.Outcome() != cpis.OutcomeUnknown {
+					t.Errorf("outcome %d, notified %s, %s: refused, and still %s", o, n, name, got.Outcome())
+				}
+			}
+		}
+	}
+}

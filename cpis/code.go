@@ -48,8 +48,8 @@ type Codes struct{ changed map[Outcome]Code }
 func NewCodes(changes map[string]string) (Codes, error) {
 	codes := Codes{changed: map[Outcome]Code{}}
 	for _, name := range slices.Sorted(maps.Keys(changes)) {
-		outcome, ok := outcomeNamed(name)
-		if !ok {
+		outcome, err := ParseOutcome(name)
+		if err != nil || outcome.ending().code == "" {
 			return Codes{}, fmt.Errorf("%q is not the name of an outcome that has a response code", name)
 		}
 		code := Code(changes[name])
@@ -66,15 +66,6 @@ func NewCodes(changes map[string]string) (Codes, error) {
 		codes.changed[outcome] = code
 	}
 	return codes, nil
-}
-
-func outcomeNamed(name string) (Outcome, bool) {
-	for o, e := range endings {
-		if e.name == name && e.code != "" {
-			return Outcome(o), true
-		}
-	}
-	return OutcomeUnknown, false
 }
 
 // Of returns the response code that tells an outcome, empty if the outcome is

@@ -1,5 +1,7 @@
 package cpis
 
+import "fmt"
+
 // Notified says whether the responsible local authority has been told.
 type Notified uint8
 
@@ -20,6 +22,16 @@ func (n Notified) String() string {
 	default:
 		return "maybe"
 	}
+}
+
+// ParseNotified reads what String returns, and nothing else.
+func ParseNotified(name string) (Notified, error) {
+	for n := NotifiedMaybe; n <= NotifiedYes; n++ {
+		if n.String() == name {
+			return n, nil
+		}
+	}
+	return NotifiedMaybe, fmt.Errorf("%.40q does not say whether the local authority was notified: yes, no or maybe", name)
 }
 
 // Outcome is how a question ended. Names are stable: they stand in the audit
@@ -141,6 +153,16 @@ func (o Outcome) ending() ending {
 
 // String is the outcome's stable name, such as "sent_no_answer".
 func (o Outcome) String() string { return o.ending().name }
+
+// ParseOutcome reads an outcome's stable name, and nothing else.
+func ParseOutcome(name string) (Outcome, error) {
+	for o, e := range endings {
+		if e.name == name {
+			return Outcome(o), nil
+		}
+	}
+	return OutcomeUnknown, fmt.Errorf("%.40q is not the name of an outcome", name)
+}
 
 // Notified says whether this outcome means that the local authority was told.
 func (o Outcome) Notified() Notified { return o.ending().notified }

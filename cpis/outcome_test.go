@@ -269,3 +269,29 @@ func TestAcceptedCodeChangesKeepAnswersApart(t *testing.T) { // WRD-RC-02, WRD-R
 		}
 	})
 }
+
+// IG-3.9.2c: the names that stand in the audit log can be read back, and no others.
+func TestNamesAreReadBack(t *testing.T) {
+	for _, want := range cpis.Outcomes() {
+		got, err := cpis.ParseOutcome(want.String())
+		if err != nil || got != want {
+			t.Errorf("%s is read as %s, %v", want, got, err)
+		}
+	}
+	for _, want := range []cpis.Notified{cpis.NotifiedNo, cpis.NotifiedMaybe, cpis.NotifiedYes} {
+		got, err := cpis.ParseNotified(want.String())
+		if err != nil || got != want {
+			t.Errorf("%s is read as %s, %v", want, got, err)
+		}
+	}
+	for _, name := range []string{"", "Found", "found ", "no record"} {
+		o, err := cpis.ParseOutcome(name)
+		if err == nil || o != cpis.OutcomeUnknown {
+			t.Errorf("%q is read as %s", name, o)
+		}
+		n, err := cpis.ParseNotified(name)
+		if err == nil || n != cpis.NotifiedMaybe {
+			t.Errorf("%q is read as notified %s", name, n)
+		}
+	}
+}

@@ -114,7 +114,7 @@ func TestAuditVerifyFindsACut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ward(t, "audit", "verify", "-config", s.WardConfig()).expect(t, exitFailed, "entries 2 to ", "cut short or replaced")
+	ward(t, "audit", "verify", "-config", s.WardConfig()).expect(t, exitFailed, "entries 3 to ", "cut short or replaced")
 	ward(t, "serve", "-config", s.WardConfig()).expect(t, exitFailed, "cannot be trusted to go on")
 }
 
@@ -136,12 +136,13 @@ func TestAuditShow(t *testing.T) {
 	lines = slices.DeleteFunc(lines, func(line string) bool { return strings.Contains(line, " undelivered ") })
 	for i, expected := range []string{
 		`^\d .* started `,
+		`^\d .* configured .* first`,
 		`^\d .* intent .* urn:nhs-uk:identity:ods:RXX:ed-nurse-0042 .* 9990000042 `,
 		`^\d .* outcome .* 9990000042 .* found .* SMSP-0000 .* yes `,
 		`^\d .* refused .* 9990000019 .* input_invalid .* SMSP-0001 .* no `,
 		`^\d .* stopped `,
 	} {
-		if len(lines) != 5 || !regexp.MustCompile(expected).MatchString(lines[i]) {
+		if len(lines) != 6 || !regexp.MustCompile(expected).MatchString(lines[i]) {
 			t.Fatalf("%d lines, number %d does not match %q:\n%s", len(lines), i, expected, e.out)
 		}
 	}
@@ -154,12 +155,12 @@ func TestAuditShow(t *testing.T) {
 // The stored form is printed as it is hashed, a range at a time.
 func TestAuditShowJSON(t *testing.T) {
 	s := asked(t, withPlan)
-	e := ward(t, "audit", "show", "-json", "-from", "1", "-n", "2", "-config", s.WardConfig())
+	e := ward(t, "audit", "show", "-json", "-from", "2", "-n", "2", "-config", s.WardConfig())
 	e.expect(t, exitDone)
 	lines := strings.Split(strings.TrimSpace(e.out), "\n")
 	for i, kind := range []audit.Kind{audit.Intent, audit.Outcome} {
 		leaf, err := audit.ParseLeaf([]byte(lines[i]))
-		if err != nil || leaf.Seq != int64(i+1) || leaf.Entry.Kind != kind || len(lines) != 2 {
+		if err != nil || leaf.Seq != int64(i+2) || leaf.Entry.Kind != kind || len(lines) != 2 {
 			t.Errorf("line %d: entry %d, %s, error %v", i+1, leaf.Seq, leaf.Entry.Kind, err)
 		}
 	}

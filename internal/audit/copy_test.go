@@ -91,12 +91,12 @@ func TestCopyIsTheSameLog(t *testing.T) {
 			t.Errorf("%s: %+v", name, copied)
 		}
 		wantSame(t, store, to)
-		mustVerify(t, to, k.public, nil)
+		mustVerify(t, to, k.public, "")
 		again := openLog(t, k.options(to))
 		if seq := mustAppend(t, again, sample(200)); seq != log.Size() {
 			t.Errorf("%s: the next entry is %d", name, seq)
 		}
-		mustVerify(t, to, k.public, nil)
+		mustVerify(t, to, k.public, "")
 	}
 	closeAll(t, log, store)
 }
@@ -124,7 +124,7 @@ func TestCopyFollows(t *testing.T) {
 			"copy": func(*rapid.T) {
 				mustCopy(t, store, to, k)
 				wantSame(t, store, to)
-				mustVerify(t, to, k.public, nil)
+				mustVerify(t, to, k.public, "")
 			},
 		})
 		log.Close(context.Background())

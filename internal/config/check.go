@@ -41,6 +41,8 @@ type Settings struct {
 	Store     Store
 	Remote    struct{ Destinations, Witnesses []Remote } // of checkpoints
 	LogLevel  slog.Level
+
+	fingerprints map[string]string // of what the files named by these keys hold
 }
 
 // liveSpine is the domain of the live Spine's services, which a test environment
@@ -49,8 +51,9 @@ const liveSpine = ".national.ncrs.nhs.uk"
 
 // checker collects problems.
 type checker struct {
-	problems Problems
-	folder   string
+	problems     Problems
+	folder       string
+	fingerprints map[string]string
 }
 
 func (f *File) check(c checker) (*Settings, error) {
@@ -68,6 +71,7 @@ func (f *File) check(c checker) (*Settings, error) {
 	c.operations(f.Operations)
 	c.log(s)
 	c.clients(s)
+	s.fingerprints = c.fingerprints
 	if len(c.problems) > 0 {
 		return nil, c.problems
 	}

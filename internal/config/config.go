@@ -88,7 +88,7 @@ func Load(path string) (*Settings, error) {
 		return nil, err
 	}
 	file.complete()
-	return file.check(checker{folder: filepath.Dir(path), problems: unknown})
+	return file.check(checker{folder: filepath.Dir(path), problems: unknown, fingerprints: map[string]string{}})
 }
 
 // defaults are those of every setting that does not depend on another one. The

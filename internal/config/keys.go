@@ -68,6 +68,8 @@ func (c *checker) keyPair(certificateKey, certificatePath, keyKey, keyPath strin
 		c.problems.add(certificateKey, "is not valid before %s; check it, and the clock", pair.Leaf.NotBefore.UTC().Format(time.DateOnly))
 		return tls.Certificate{}, false
 	}
+	c.holds(certificateKey, inText(fingerprints(pair.Certificate)))
+	c.holds(keyKey, "spki:"+hash(pair.Leaf.RawSubjectPublicKeyInfo))
 	return pair, true
 }
 
@@ -78,15 +80,17 @@ func (c *checker) anchors(key, path string) []*x509.Certificate {
 		return nil
 	}
 	var all []*x509.Certificate
+	var raw [][]byte
 	for block, rest := pem.Decode(content); block != nil; block, rest = pem.Decode(rest) {
 		certificate, err := x509.ParseCertificate(block.Bytes)
 		if err == nil && block.Type == "CERTIFICATE" {
-			all = append(all, certificate)
+			all, raw = append(all, certificate), append(raw, certificate.Raw)
 		}
 	}
 	if len(all) == 0 {
 		c.problems.add(key, "holds no certificate in PEM")
 	}
+	c.holds(key, inText(fingerprints(raw)))
 	return all
 }
 
@@ -171,11 +175,16 @@ func (c *checker) audit(s *Settings) {
 		signer, err := note.NewSigner(strings.TrimSpace(string(key)))
 		if err != nil {
 			c.problems.add("audit.signing_key", "is not a signing key; make one with: ward audit keygen")
+		} else {
+			c.holds("audit.signing_key", keyName(signer))
 		}
 		s.Signer = signer
 	}
 	s.Keys = c.personalKeys(s.Audit)
 	s.Verifier = c.verifier(s.Audit.VerifierKey)
+	if s.Verifier != nil {
+		c.holds("audit.verifier_key", keyName(s.Verifier))
+	}
 	if s.Signer != nil && s.Verifier != nil && (s.Signer.Name() != s.Verifier.Name() || s.Signer.KeyHash() != s.Verifier.KeyHash()) {
 		c.problems.add("audit.verifier_key", "is not the counterpart of audit.signing_key")
 	}
@@ -190,6 +199,8 @@ func (c *checker) personalKeys(a Audit) *seal.Keys {
 	before := len(c.problems)
 	sealing := readKeys(c, "audit.sealing_keys", a.SealingKeys, seal.ParseSealingKey)
 	index := readKeys(c, "audit.index_keys", a.IndexKeys, seal.ParseIndexKey)
+	c.holds("audit.sealing_keys", inText(ids(sealing)))
+	c.holds("audit.index_keys", inText(ids(index)))
 	if len(c.problems) > before {
 		return nil
 	}
@@ -198,6 +209,15 @@ func (c *checker) personalKeys(a Audit) *seal.Keys {
 		c.problems.add("audit.sealing_keys", "names the same key twice")
 	}
 	return keys
+}
+
+// ids name keys without telling anything about them.
+func ids[K interface{ ID() string }](keys []K) []string {
+	all := []string{}
+	for _, key := range keys {
+		all = append(all, key.ID())
+	}
+	return all
 }
 
 func readKeys[K any](c *checker, key string, paths []string, parse func(string) (K, error)) []K {

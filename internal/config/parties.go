@@ -183,6 +183,7 @@ func (c *checker) certificates(key string, client Client) []string {
 			c.problems.add(key+".certificates", "%q must be sha256:HEX, spki:HEX or dns:NAME", match)
 		}
 	}
+	var held [][]byte
 	for _, path := range client.CertificateFile {
 		content, ok := c.file(key+".certificate_files", path)
 		if !ok {
@@ -199,7 +200,9 @@ func (c *checker) certificates(key string, client Client) []string {
 			continue
 		}
 		matches = append(matches, "sha256:"+clients.Fingerprint(certificate))
+		held = append(held, certificate.Raw)
 	}
+	c.holds(key+".certificate_files", inText(fingerprints(held)))
 	if len(matches) == 0 {
 		c.problems.add(key+".certificates", "must name at least one certificate")
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/wardsmsp/ward/cpis"
 	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/shown"
 )
 
 // entry writes down who asked what, and for every kind but an intent how it ended.
@@ -43,6 +44,7 @@ func (g *Gateway) entry(q Question, kind audit.Kind, answer cpis.Answer) audit.E
 	findings, ok := answer.Findings()
 	if ok {
 		e.Records, e.Accesses = len(findings.Records), len(findings.Accesses)
+		e.Detail = shown.Encode(answer)
 	}
 	return e
 }

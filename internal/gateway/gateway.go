@@ -109,6 +109,11 @@ func (g *Gateway) Ask(ctx context.Context, q Question) (cpis.Answer, error) {
 
 	answer, used := g.ask(ctx, q.Query, ids, deadline.Add(-g.config.RecordReserve))
 	outcome := g.entry(q, audit.Outcome, answer)
+	if len(outcome.Detail) > audit.MaxDetail {
+		// The log could not hold what is told (IG-3.9.2c).
+		answer = answer.Withheld("what was found is longer than an entry of the audit log can hold")
+		outcome = g.entry(q, audit.Outcome, answer)
+	}
 	outcome.SpineMessageIDs = ids[:used]
 	_, err = g.log.Append(ctx, outcome)
 	if err != nil {

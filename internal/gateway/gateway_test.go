@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/wardsmsp/ward/internal/audit"
 	"github.com/wardsmsp/ward/internal/clients"
 	"github.com/wardsmsp/ward/internal/gateway"
+	"github.com/wardsmsp/ward/internal/shown"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -120,13 +122,22 @@ func steps(t *testing.T, j *journal, want ...string) {
 	}
 }
 
-// found is an answer with one record.
-func found(t fataler) cpis.Answer {
+// found is an answer with one record and one access.
+func found(t fataler) cpis.Answer { return foundBy(t, "Hazelbrook Borough Council") }
+
+func foundBy(t fataler, authority string) cpis.Answer {
 	q := question(t, child).Query
-	one, none := 1, 0
+	one := 1
 	return cpis.DefaultRules().Success(q, cpis.Statement{
-		Findings:     cpis.Findings{ID: "F-1", Records: []cpis.Record{{Plans: []cpis.Plan{{}}}}},
-		TotalRecords: &one, TotalAccesses: &none,
+		Findings: cpis.Findings{
+			ID: "F-1",
+			Records: []cpis.Record{{
+				LocalAuthority: cpis.LocalAuthority{Organisation: cpis.Organisation{Name: authority}},
+				Plans:          []cpis.Plan{{Type: cpis.LookedAfterChild, Start: cpis.Date{Year: 2026, Month: 3, Day: 5}}},
+			}},
+			Accesses: []cpis.Access{{ID: "A-1", Author: q.Author, Number: q.Number}},
+		},
+		TotalRecords: &one, TotalAccesses: &one,
 	})
 }
 
@@ -214,10 +225,36 @@ func TestOutcomeIsRecordedBeforeItIsTold(t *testing.T) {
 			}
 		}
 		findings, ok := got.Findings()
-		if ok != (o == cpis.Found) || outcome.Records != len(findings.Records) {
+		if ok != (o == cpis.Found) || outcome.Records != len(findings.Records) || outcome.Accesses != len(findings.Accesses) {
 			t.Fatalf("%d records recorded of %d", outcome.Records, len(findings.Records))
 		}
+		rebuilt, err := shown.Rebuild(outcome) // IG-3.9.2c
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(got, rebuilt, cmp.AllowUnexported(cpis.Answer{}), cmpopts.EquateComparable(cpis.NHSNumber{})); diff != "" {
+			t.Fatalf("the log tells another answer (-told +recorded):\n%s", diff)
+		}
+		if len(intent.Detail) != 0 || ok != (len(outcome.Detail) != 0) {
+			t.Fatalf("details %s and %s", intent.Detail, outcome.Detail)
+		}
 	})
+}
+
+// IG-3.9.2c: what is too long to be recorded whole is not told, and the log says what
+// was told instead.
+func TestNothingIsToldThatTheLogCannotHold(t *testing.T) {
+	j := &journal{answer: foundBy(t, strings.Repeat("N", audit.MaxDetail)), used: 1}
+	got, err := gate(j).Ask(t.Context(), question(t, child))
+	_, data := got.Findings()
+	if err != nil || got.Outcome() != cpis.AuditFailedAfter || got.Notified() != cpis.NotifiedYes || data {
+		t.Errorf("%s, notified %s, %v", got.Outcome(), got.Notified(), err)
+	}
+	steps(t, j, "intent", "asked", "outcome")
+	e := j.last()
+	if e.Outcome != "audit_failed_after" || e.Notified != "yes" || e.Reason != got.Reason() || e.Records != 0 || len(e.Detail) != 0 || len(e.SpineMessageIDs) != 1 {
+		t.Errorf("recorded %s, notified %s, %d records, a detail of %d bytes", e.Outcome, e.Notified, e.Records, len(e.Detail))
+	}
 }
 
 // WRD-AUD-04: what cannot be recorded is not asked. An intent that may be in the log
@@ -297,6 +334,10 @@ func TestRefusalsAreRecorded(t *testing.T) {
 				if e := j.last(); e.Outcome != c.want.String() || e.Notified != "no" || e.Reason == "" || strings.Contains(e.Reason, child) {
 					t.Errorf("recorded %+v", e)
 				}
+				rebuilt, err := shown.Rebuild(j.last())
+				if err != nil || rebuilt.Outcome() != got.Outcome() || rebuilt.Notified() != got.Notified() {
+					t.Errorf("rebuilt as %s, notified %s, %v", rebuilt.Outcome(), rebuilt.Notified(), err)
+				}
 			})
 		}
 	}
@@ -370,6 +411,10 @@ func TestRecover(t *testing.T) {
 		if e.Kind != audit.Recovered || e.Correlation != open[i].Correlation || e.NHSNumber != open[i].NHSNumber ||
 			e.Outcome != "unknown" || e.Notified != "maybe" || e.Time.IsZero() {
 			t.Errorf("entry %+v", e)
+		}
+		rebuilt, err := shown.Rebuild(e)
+		if err != nil || rebuilt.Outcome() != cpis.OutcomeUnknown || rebuilt.Notified() != cpis.NotifiedMaybe {
+			t.Errorf("rebuilt as %s, notified %s, %v", rebuilt.Outcome(), rebuilt.Notified(), err)
 		}
 	}
 	if len(j.asked) != 0 {

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -41,7 +42,9 @@ type Provider struct {
 	listener   net.Listener
 	operations *http.Server
 	failed     chan error
+	failure    atomic.Pointer[error] // what was sent to failed first
 
+	started bool           // in the log
 	running sync.WaitGroup // what goes on until the end
 	end     func()
 }
@@ -53,6 +56,7 @@ func Start(ctx context.Context, settings *config.Settings, logger *slog.Logger, 
 	p := &Provider{settings: settings, logger: logger, failed: make(chan error, 2), end: end}
 	err := p.start(ctx, build)
 	if err != nil {
+		p.recordFailedStart(ctx)
 		p.release()
 		return nil, err
 	}
@@ -77,6 +81,10 @@ func (p *Provider) start(ctx context.Context, build string) error {
 	if err != nil {
 		return err
 	}
+	err = p.recordConfiguration(ctx)
+	if err != nil {
+		return err
+	}
 	documents, err := wsdl.Documents(server.Path, p.settings.ITK.AcceptedTo[0])
 	if err != nil {
 		return err
@@ -95,9 +103,14 @@ func (p *Provider) run(ctx context.Context) {
 	p.running.Go(func() {
 		err := p.server.Serve(p.listener)
 		if err != nil {
-			p.failed <- err
+			p.fail(err)
 		}
 	})
+}
+
+func (p *Provider) fail(err error) {
+	p.failure.CompareAndSwap(nil, &err)
+	p.failed <- err
 }
 
 func (p *Provider) openLog(ctx context.Context) error {
@@ -135,10 +148,15 @@ func (p *Provider) recordStart(ctx context.Context, gate *gateway.Gateway, build
 	if err != nil {
 		return fmt.Errorf("the audit log cannot be read: %w", err)
 	}
-	_, err = p.log.Append(ctx, audit.Entry{Kind: audit.Started, Time: time.Now(), Software: build})
+	before, err := p.lastRun(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = p.log.Append(ctx, audit.Entry{Kind: audit.Started, Time: time.Now(), Software: build, Reason: before})
 	if err != nil {
 		return fmt.Errorf("the start cannot be recorded: %w", err)
 	}
+	p.started = true
 	recovered, err := gate.Recover(ctx, open)
 	if err != nil {
 		return err
@@ -254,7 +272,7 @@ func (p *Provider) startOperations() error {
 	go func() {
 		err := p.operations.Serve(listener)
 		if !errors.Is(err, http.ErrServerClosed) {
-			p.failed <- err
+			p.fail(err)
 		}
 	}()
 	return nil
@@ -275,14 +293,31 @@ func (p *Provider) Stop(ctx context.Context) error {
 	}
 	p.end()
 	p.running.Wait()
+	reason := ""
+	failure := p.failure.Load()
+	if failure != nil {
+		reason = reasonFailed + (*failure).Error() // of a listener, and so without content
+	}
 	record, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	_, recorded := p.log.Append(record, audit.Entry{Kind: audit.Stopped, Time: time.Now()})
+	_, recorded := p.log.Append(record, audit.Entry{Kind: audit.Stopped, Time: time.Now(), Reason: reason})
 	closed := p.log.Close(record)
 	p.log = nil
 	p.release()
 	p.logger.Info("stopped", "event", "provider.stopped")
 	return errors.Join(drained, recorded, closed)
+}
+
+// recordFailedStart records that a start which is in the log came to nothing, so that
+// the next one does not take it for a run that was cut off. Why it failed is told to
+// the caller, who needs not hear that this could not be recorded either.
+func (p *Provider) recordFailedStart(ctx context.Context) {
+	if !p.started {
+		return
+	}
+	record, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	_, _ = p.log.Append(record, audit.Entry{Kind: audit.Stopped, Time: time.Now(), Reason: reasonNotServing})
 }
 
 // release lets go of what was opened, in reverse.
