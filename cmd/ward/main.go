@@ -28,6 +28,9 @@ const usage = `ward is a CP-IS Spine Mini Service Provider.
            [-confirm FILE] [-json FILE] [-junit FILE] [-html FILE]
   ward audit verify -config FILE             check the whole audit log
   ward audit show -config FILE               show entries  [-from N] [-n COUNT] [-json]
+  ward audit backup -config FILE -out FILE   copy the audit log, in use or not, or bring a copy up to date
+  ward audit restore -config FILE -from FILE go on from a backup  [-accept-loss] [-reason TEXT]
+  ward audit migrate -config FILE -to FILE   move the audit log to another store
   ward audit keygen -name NAME -out FOLDER   make the keys that sign checkpoints
   ward version
 `
@@ -78,6 +81,12 @@ func run(ctx context.Context, args []string, out, log io.Writer) int {
 		err = auditVerify(ctx, args[1:], out, log)
 	case "audit show":
 		err = auditShow(ctx, args[1:], out, log)
+	case "audit backup":
+		err = auditBackup(ctx, args[1:], out, log)
+	case "audit restore":
+		err = auditRestore(ctx, args[1:], out, log)
+	case "audit migrate":
+		err = auditMigrate(ctx, args[1:], out, log)
 	case "audit keygen":
 		err = auditKeygen(args[1:], out, log)
 	case "conform":

@@ -26,10 +26,10 @@ const (
 	maxExported = 1 << 14 // bytes of an exported checkpoint with its cosignatures
 )
 
-// exported is a checkpoint read back from a directory.
-type exported struct {
+// Exported is a checkpoint read back from a directory.
+type Exported struct {
 	Checkpoint
-	file string // its path
+	Path string // of its file
 }
 
 // directory is a directory of exported checkpoints. It is a Destination.
@@ -131,14 +131,14 @@ func writeFile(dir, name string, content []byte) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// readExported reads all checkpoints in dir, smallest first, and checks their
+// ReadExported reads all exported checkpoints in dir, smallest first, and checks their
 // signatures. It is an error if dir is not there.
-func readExported(dir string, known note.Verifiers, origin string) ([]exported, error) {
+func ReadExported(dir string, known note.Verifiers, origin string) ([]Exported, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("audit: the directory of exported checkpoints: %w", err)
 	}
-	var all []exported
+	var all []Exported
 	for _, entry := range entries {
 		if entry.Name() != newestFile && !strings.HasPrefix(entry.Name(), historyPrefix) {
 			continue
@@ -155,14 +155,14 @@ func readExported(dir string, known note.Verifiers, origin string) ([]exported, 
 		if err != nil {
 			return nil, fmt.Errorf("audit: exported checkpoint %s: %w", path, err)
 		}
-		all = append(all, exported{c, path})
+		all = append(all, Exported{c, path})
 	}
 	sortBySize(all)
 	return all, nil
 }
 
-func sortBySize(all []exported) {
-	slices.SortStableFunc(all, func(a, b exported) int { return cmp.Compare(a.Size, b.Size) })
+func sortBySize(all []Exported) {
+	slices.SortStableFunc(all, func(a, b Exported) int { return cmp.Compare(a.Size, b.Size) })
 }
 
 func readFile(path string) ([]byte, error) {

@@ -130,9 +130,9 @@ func Open(ctx context.Context, options Options) (*Log, error) {
 		written: make(chan struct{}),
 	}
 	// Read before the store, which must then be at least as new.
-	newest := make([]*exported, len(options.Checkpoints))
+	newest := make([]*Exported, len(options.Checkpoints))
 	for i, dir := range options.Checkpoints {
-		all, err := readExported(dir, l.known, options.Origin)
+		all, err := ReadExported(dir, l.known, options.Origin)
 		if err != nil {
 			return nil, err
 		}
@@ -157,7 +157,7 @@ func Open(ctx context.Context, options Options) (*Log, error) {
 		}
 		err := beginsWith(ctx, options.Store, l.state.size, newest[i].Checkpoint)
 		if err != nil {
-			return nil, fmt.Errorf("audit: the exported checkpoint %s: %w", newest[i].file, err)
+			return nil, fmt.Errorf("audit: the exported checkpoint %s: %w", newest[i].Path, err)
 		}
 	}
 	// Shows that the store can be written, and signs the empty tree of a new log.

@@ -65,7 +65,7 @@ type verifier struct {
 	open     map[string][]int64
 	removed  removed    // contents that are not there, and are not yet accounted for
 	index    index      // of the block that is being read
-	exported []exported // those still to be compared
+	exported []Exported // those still to be compared
 	agreed   int64      // entries covered by the last exported checkpoint that agreed
 	report   Report
 }
@@ -73,7 +73,7 @@ type verifier struct {
 func (v *verifier) verify(ctx context.Context, known note.Verifiers, origin string, dirs []string) error {
 	// Read before the store, which must then be at least as new.
 	for _, dir := range dirs {
-		exported, err := readExported(dir, known, origin)
+		exported, err := ReadExported(dir, known, origin)
 		if err != nil {
 			return err
 		}
@@ -217,7 +217,7 @@ func (v *verifier) compareExported() error {
 		}
 		if root != v.exported[0].Root {
 			return &Mismatch{First: v.agreed, Last: max(v.agreed, v.edge.size-1),
-				Reason: "not those of the exported checkpoint " + v.exported[0].file}
+				Reason: "not those of the exported checkpoint " + v.exported[0].Path}
 		}
 		v.agreed = v.edge.size
 		v.report.Exported++
@@ -232,7 +232,7 @@ func (v *verifier) finish(head Head, known note.Verifiers, origin string) error 
 	if len(v.exported) > 0 {
 		newest := v.exported[len(v.exported)-1]
 		return &Mismatch{First: size, Last: newest.Size - 1, Reason: fmt.Sprintf(
-			"missing although the exported checkpoint %s covers them: the store was cut short or replaced by an older copy", newest.file)}
+			"missing although the exported checkpoint %s covers them: the store was cut short or replaced by an older copy", newest.Path)}
 	}
 	root, err := v.edge.root()
 	if err != nil {

@@ -90,7 +90,7 @@ key = "%[3]s"
 	}
 	for _, signed := range [][]byte{last, read(t, first), read(t, second)} {
 		c, names, err := audit.OpenCosigned(signed, known, origin, []note.Verifier{verifier})
-		if err != nil || c.Size != 2 || !slices.Equal(names, []string{"witness.example/w"}) || witness.Latest() != c {
+		if err != nil || c.Size != 3 || !slices.Equal(names, []string{"witness.example/w"}) || witness.Latest() != c {
 			t.Errorf("%d entries cosigned by %v: %v", c.Size, names, err)
 		}
 	}

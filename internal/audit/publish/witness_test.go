@@ -68,7 +68,7 @@ func TestWitnessCosigns(t *testing.T) {
 		if c.Size != size || !cosigned || server.Latest() != c {
 			t.Errorf("after %d entries: %d are cosigned: %t, the witness has %d\n%s", size, c.Size, cosigned, server.Latest().Size, w.logged.String())
 		}
-		if requests := server.Asked() - asked; requests > 3 { // the first after a restart may need two, the last needs one
+		if requests := server.Asked() - asked; requests > 4 { // the first after a restart may need two and may be given up, the last may need two
 			t.Errorf("%d requests", requests)
 		}
 	}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/wardsmsp/ward/internal/stage"
+)
+
+func removeLog(t *testing.T, s *stage.Stage) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(s.Dir, "audit.db*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		err := os.Remove(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TOM-IO-01: a backup is made while the provider runs, is brought up to date later, and
+// a provider goes on over it after everything else is gone.
+func TestBackupIsRestored(t *testing.T) {
+	s := asked(t, withPlan)
+	backup := filepath.Join(t.TempDir(), "backup.db")
+	stop := play(t, s)
+	e := ward(t, "audit", "backup", "-config", s.WardConfig(), "-out", backup)
+	e.expect(t, exitDone, "Copied 6 entries to the 0 that were there")
+	stop()
+	e = ward(t, "audit", "backup", "-config", s.WardConfig(), "-out", backup)
+	e.expect(t, exitDone, "Copied 1 entries to the 6 that were there")
+
+	removeLog(t, s)
+	e = ward(t, "audit", "restore", "-config", s.WardConfig(), "-from", backup)
+	e.expect(t, exitDone, "Copied 7 entries")
+	play(t, s)()
+	e = ward(t, "audit", "verify", "-config", s.WardConfig())
+	e.expect(t, exitDone, "verifies: 9 entries")
+}
+
+// WRD-AUD-03: a backup that lacks entries which were covered by a checkpoint is gone on
+// with only on demand, and the log says what is missing.
+func TestRestoreOfAnOlderBackup(t *testing.T) {
+	s := asked(t, withPlan)
+	backup := filepath.Join(t.TempDir(), "backup.db")
+	ward(t, "audit", "backup", "-config", s.WardConfig(), "-out", backup).expect(t, exitDone)
+	play(t, s)()
+	removeLog(t, s)
+
+	e := ward(t, "audit", "restore", "-config", s.WardConfig(), "-from", backup)
+	e.expect(t, exitFailed, "the backup holds 5 entries", "covers 7", "-accept-loss")
+	_, err := os.Stat(filepath.Join(s.Dir, "audit.db"))
+	if err == nil {
+		t.Error("a refused restore left a database")
+	}
+	e = ward(t, "audit", "restore", "-config", s.WardConfig(), "-from", backup, "-accept-loss", "-reason", "disc lost")
+	e.expect(t, exitDone, "The log goes on with entry 5")
+	play(t, s)()
+	e = ward(t, "audit", "verify", "-config", s.WardConfig())
+	e.expect(t, exitDone, "verifies: 8 entries")
+	lost, err := filepath.Glob(filepath.Join(s.Dir, "checkpoints", "lost-*"))
+	if err != nil || len(lost) == 0 {
+		t.Errorf("%d checkpoints of lost entries were kept, %v", len(lost), err)
+	}
+	e = ward(t, "audit", "show", "-config", s.WardConfig(), "-from", "5", "-n", "1")
+	e.expect(t, exitDone, "restored")
+}
+
+// A log moves to another store with its tree, and not while its provider runs.
+func TestLogIsMigrated(t *testing.T) {
+	s := asked(t, withPlan)
+	content, err := os.ReadFile(s.WardConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := filepath.Join(s.Dir, "next.toml")
+	err = os.WriteFile(next, []byte(strings.Replace(string(content), `"audit.db"`, `"next.db"`, 1)), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := play(t, s)
+	e := ward(t, "audit", "migrate", "-config", s.WardConfig(), "-to", next)
+	e.expect(t, exitFailed, "another process")
+	stop()
+	e = ward(t, "audit", "migrate", "-config", s.WardConfig(), "-to", next)
+	e.expect(t, exitDone, "both trees are equal: 7 entries")
+	ward(t, "audit", "verify", "-config", next).expect(t, exitDone, "verifies: 7 entries")
+}
