@@ -19,6 +19,7 @@ import (
 
 // serve is the whole path of a request through the client-facing side.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	framed(r)
 	x := &exchange{correlation: s.config.NewID(), received: s.config.Now(), w: w, r: r}
 	w.Header().Set("X-Correlation-Id", x.correlation)
 	defer s.recoverFrom(x)

@@ -137,3 +137,57 @@ func (p *pipes) Close() error {
 }
 
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
+
+// WRD-AUD-08: what never became a request is recorded too, under the name of the client
+// that TLS has identified; what did is not recorded twice.
+func TestRefusedFramingIsRecorded(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		sent    string
+		refused bool
+	}{
+		"nonsense":                    {"nonsense\r\n\r\n", true},
+		"a header that is none":       {"POST " + server.Path + " HTTP/1.1\r\nHost: smsp.test\r\nno colon\r\n\r\n", true},
+		"two lengths":                 {"POST " + server.Path + " HTTP/1.1\r\nHost: smsp.test\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", true},
+		"headers that do not end":     {"POST " + server.Path + " HTTP/1.1\r\nHost: smsp.test\r\n", true},
+		"headers without end of size": {"POST " + server.Path + " HTTP/1.1\r\nX: " + strings.Repeat("x", 1<<20), true},
+		"nothing":                     {"", false},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRigWithin(t, time.Second)
+			network, err := tls.Dial("tcp", r.address, r.tls)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer network.Close()
+			network.SetDeadline(time.Now().Add(patience))
+			go io.WriteString(network, c.sent)
+			if c.sent == "" {
+				err := network.Handshake()
+				if err != nil {
+					t.Fatal(err)
+				}
+				network.Close()
+			} else {
+				io.Copy(io.Discard, network) // until it is cut off
+			}
+			if !c.refused {
+				time.Sleep(100 * time.Millisecond)
+				r.asked(t, 0)
+				return
+			}
+			for end := time.Now().Add(patience); len(r.book.kinds()) == 0 && time.Now().Before(end); {
+				time.Sleep(time.Millisecond) // it is recorded after the connection is closed
+			}
+			r.asked(t, 0, audit.Refused)
+			r.book.mu.Lock()
+			e := r.book.entries[0]
+			r.book.mu.Unlock()
+			if e.Client != "ed" || e.Certificate == "" || e.Reason != "HTTP that could not be read, or was not completed" || e.Correlation == "" {
+				t.Errorf("recorded as %+v", e)
+			}
+		})
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -68,6 +69,7 @@ type Server struct {
 	// proved a key, and about requests turned away for load.
 	strangers, handshakes, throttled *rate.Limiter
 	remarks                          *rate.Limiter // log lines about refused connections
+	framings                         sync.Map      // of the open connections, by net.Conn
 
 	underWay chan struct{}
 	draining atomic.Bool
@@ -96,6 +98,8 @@ func New(config Config) *Server {
 		WriteTimeout:   config.Limits.HeaderTimeout + config.Limits.WriteTimeout,
 		IdleTimeout:    config.Limits.IdleTimeout,
 		MaxHeaderBytes: config.Limits.Header,
+		ConnContext:    s.follow,
+		ConnState:      s.state,
 		// net/http would answer OPTIONS * itself, to strangers too.
 		DisableGeneralOptionsHandler: true,
 		ErrorLog:                     slog.NewLogLogger(config.Logger.With("event", "connection.refused").Handler(), slog.LevelWarn),
