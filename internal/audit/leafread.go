@@ -1,13 +1,12 @@
 package audit
 
 import (
-	"bytes"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -28,7 +27,8 @@ func ParseLeaf(leaf []byte) (Leaf, error) {
 	if len(leaf) > MaxLeaf {
 		return Leaf{}, fmt.Errorf("audit: a leaf of %d bytes is longer than the limit of %d", len(leaf), MaxLeaf)
 	}
-	r := reader{leaf: leaf}
+	// One copy, of which the values are parts.
+	r := reader{leaf: string(leaf)}
 	l := Leaf{Version: newestVersion}
 	for l.Version > 1 && !r.skip(prefixes[l.Version-1]) {
 		l.Version--
@@ -57,7 +57,7 @@ func ParseLeaf(leaf []byte) (Leaf, error) {
 
 // reader reads fields. After the first error it reads nothing more.
 type reader struct {
-	leaf []byte
+	leaf string
 	at   int // what comes next
 	bare bool
 	err  error
@@ -71,11 +71,10 @@ func (r *reader) fail(why string) {
 
 // skip moves past s if it comes next.
 func (r *reader) skip(s string) bool {
-	end := r.at + len(s)
-	if r.err != nil || len(r.leaf) < end || string(r.leaf[r.at:end]) != s {
+	if r.err != nil || !strings.HasPrefix(r.leaf[r.at:], s) {
 		return false
 	}
-	r.at = end
+	r.at += len(s)
 	return true
 }
 
@@ -87,16 +86,24 @@ func (r *reader) expect(s string) {
 
 // key moves past a key with its comma and colon, if it comes next.
 func (r *reader) key(key string) bool {
-	if key == "" {
+	if key == "" || r.err != nil {
 		return r.err == nil
 	}
-	before := r.at
-	if (r.bare || r.skip(",")) && r.skip(`"`) && r.skip(key) && r.skip(`":`) {
-		r.bare = false
-		return true
+	rest := r.leaf[r.at:]
+	if !r.bare {
+		if rest == "" || rest[0] != ',' {
+			return false
+		}
+		rest = rest[1:]
 	}
-	r.at = before
-	return false
+	// This is asked for every field that an entry could have.
+	n := len(key) + 2
+	if len(rest) <= n || rest[0] != '"' || rest[1:n-1] != key || rest[n-1] != '"' || rest[n] != ':' {
+		return false
+	}
+	r.at = len(r.leaf) - len(rest) + n + 1
+	r.bare = false
+	return true
 }
 
 func (r *reader) text(key string, v *string) {
@@ -112,13 +119,17 @@ func (r *reader) text(key string, v *string) {
 func (r *reader) quoted() string {
 	r.expect(`"`)
 	end := r.at
+	var all byte
 	for end < len(r.leaf) && r.leaf[end] != '"' && r.leaf[end] != '\\' && r.leaf[end] >= ' ' {
+		all |= r.leaf[end]
 		end++
 	}
-	s := string(r.leaf[r.at:end])
+	s := r.leaf[r.at:end]
 	r.at = end
 	for r.err == nil && !r.skip(`"`) {
-		s += string(r.char())
+		c := r.char()
+		all |= byte(min(c, utf8.RuneSelf))
+		s += string(c)
 		if len(s) > MaxText {
 			break
 		}
@@ -126,7 +137,7 @@ func (r *reader) quoted() string {
 	if len(s) > MaxText {
 		r.fail("a value is too long")
 	}
-	if !utf8.ValidString(s) {
+	if all >= utf8.RuneSelf && !utf8.ValidString(s) {
 		r.fail("a value is not UTF-8")
 	}
 	return s
@@ -134,7 +145,7 @@ func (r *reader) quoted() string {
 
 // char reads one character of a string, in its only spelling.
 func (r *reader) char() rune {
-	c, size := utf8.DecodeRune(r.leaf[r.at:])
+	c, size := utf8.DecodeRuneInString(r.leaf[r.at:])
 	switch {
 	case size == 0:
 		r.fail("a value does not end")
@@ -159,8 +170,9 @@ func (r *reader) instant(key string, v *time.Time) {
 		return
 	}
 	s := r.quoted()
-	t, err := time.Parse(leafTime, s)
-	if err != nil || t.Format(leafTime) != s {
+	t, err := time.Parse(time.RFC3339, s)
+	var again [len(leafTime)]byte
+	if err != nil || string(t.UTC().AppendFormat(again[:0], leafTime)) != s {
 		r.fail("a time is not written as it should be")
 	}
 	*v = t
@@ -198,7 +210,7 @@ func (r *reader) number(least, most int64) int64 {
 	for end < len(r.leaf) && r.leaf[end] >= '0' && r.leaf[end] <= '9' {
 		end++
 	}
-	v, err := strconv.ParseInt(string(r.leaf[r.at:end]), 10, 64)
+	v, err := strconv.ParseInt(r.leaf[r.at:end], 10, 64)
 	if err != nil || v < least || v > most || end > r.at+1 && r.leaf[r.at] == '0' {
 		r.fail("a number is not written as it should be")
 		return 0
@@ -219,12 +231,21 @@ func (r *reader) hash(key string, v *tlog.Hash) {
 		return
 	}
 	s := r.quoted()
-	b, err := hex.DecodeString(s)
-	if err != nil || len(b) != len(v) || hex.EncodeToString(b) != s || tlog.Hash(b) == (tlog.Hash{}) {
+	var h tlog.Hash
+	ok := len(s) == 2*len(h)
+	for i := 0; ok && i < len(s); i++ {
+		digit := s[i] - '0'
+		if digit > 9 {
+			digit = s[i] - 'a' + 10
+			ok = digit >= 10 && digit < 16
+		}
+		h[i/2] = h[i/2]<<4 | digit
+	}
+	if !ok || h == (tlog.Hash{}) {
 		r.fail("a hash is not written as it should be")
 		return
 	}
-	*v = tlog.Hash(b)
+	*v = h
 }
 
 // object reads a JSON object as it is.
@@ -232,9 +253,9 @@ func (r *reader) object(key string, v *json.RawMessage) {
 	if !r.key(key) {
 		return
 	}
-	decoder := json.NewDecoder(bytes.NewReader(r.leaf[r.at:]))
+	decoder := json.NewDecoder(strings.NewReader(r.leaf[r.at:]))
 	err := decoder.Decode(v)
-	if err != nil || (*v)[0] != '{' || !bytes.HasPrefix(r.leaf[r.at:], *v) {
+	if err != nil || (*v)[0] != '{' || !strings.HasPrefix(r.leaf[r.at:], string(*v)) {
 		r.fail("an object is not written as it should be")
 		return
 	}
