@@ -340,12 +340,21 @@ func readIntent(ctx context.Context, store Reader, keys *seal.Keys, opened Opene
 
 // parseRow reads a row's leaf, which must be that of its place.
 func parseRow(row Row) (Leaf, error) {
-	leaf, err := ParseLeaf(row.Leaf)
+	var r LeafReader
+	leaf, err := readLeaf(&r, row)
 	if err != nil {
-		return Leaf{}, &Mismatch{First: row.Seq, Last: row.Seq, Reason: "cannot be read: " + err.Error()}
+		return Leaf{}, err
 	}
-	if leaf.Seq != row.Seq {
-		return Leaf{}, &Mismatch{First: row.Seq, Last: row.Seq, Reason: fmt.Sprintf("holds the sequence number %d", leaf.Seq)}
+	return *leaf, nil
+}
+
+func readLeaf(r *LeafReader, row Row) (*Leaf, error) {
+	leaf, err := r.Read(row.Leaf)
+	switch {
+	case err != nil:
+		return nil, &Mismatch{First: row.Seq, Last: row.Seq, Reason: "cannot be read: " + err.Error()}
+	case leaf.Seq != row.Seq:
+		return nil, &Mismatch{First: row.Seq, Last: row.Seq, Reason: fmt.Sprintf("holds the sequence number %d", leaf.Seq)}
 	}
 	return leaf, nil
 }

@@ -19,7 +19,7 @@ type index struct {
 
 // add takes the next entry. Entries of the first two versions are found without an
 // index.
-func (x *index) add(ctx context.Context, v *verifier, row Row, leaf Leaf) error {
+func (x *index) add(ctx context.Context, v *verifier, row Row, leaf *Leaf) error {
 	if row.Seq/BlockSize != x.block {
 		err := x.compareTerms(ctx, v)
 		if err != nil {
@@ -98,7 +98,7 @@ func (x *index) lost(ctx context.Context, v *verifier, term TermRow) error {
 	}
 	if leaf.Entry.HasContent() && row.Sealed == nil && !slices.Contains(leaf.Entry.publicTerms(), term.Term) {
 		if !x.late[row.Seq] {
-			v.removed.append(row.Seq, leaf.Entry.Kind.Class())
+			v.missing.Add(row.Seq, leaf.Entry.Kind.Class())
 			if x.late == nil {
 				x.late = make(map[int64]bool)
 			}

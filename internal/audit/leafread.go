@@ -24,12 +24,32 @@ type Leaf struct {
 // in an earlier version wrote, that entry; any other field, order, spelling or white
 // space is an error. Errors never quote the leaf.
 func ParseLeaf(leaf []byte) (Leaf, error) {
+	var r LeafReader
+	l, err := r.Read(leaf)
+	if err != nil {
+		return Leaf{}, err
+	}
+	return *l, nil
+}
+
+// LeafReader reads one leaf after another as ParseLeaf does, at less cost. Its zero
+// value is ready.
+type LeafReader struct {
+	r    reader
+	leaf Leaf
+}
+
+// Read reads a leaf. The result is good until the next call.
+func (lr *LeafReader) Read(leaf []byte) (*Leaf, error) {
 	if len(leaf) > MaxLeaf {
-		return Leaf{}, fmt.Errorf("audit: a leaf of %d bytes is longer than the limit of %d", len(leaf), MaxLeaf)
+		return nil, fmt.Errorf("audit: a leaf of %d bytes is longer than the limit of %d", len(leaf), MaxLeaf)
 	}
 	// One copy, of which the values are parts.
-	r := reader{leaf: string(leaf)}
-	l := Leaf{Version: newestVersion}
+	lr.r = reader{leaf: string(leaf)}
+	lr.leaf = Leaf{Version: newestVersion, Entry: Entry{
+		SpineMessageIDs: lr.leaf.Entry.SpineMessageIDs[:0], Removed: lr.leaf.Entry.Removed[:0],
+	}}
+	r, l := &lr.r, &lr.leaf
 	for l.Version > 1 && !r.skip(prefixes[l.Version-1]) {
 		l.Version--
 	}
@@ -37,7 +57,7 @@ func ParseLeaf(leaf []byte) (Leaf, error) {
 		r.expect(prefixes[0])
 	}
 	l.Seq = r.number(0, math.MaxInt64)
-	l.Entry.visit(&r, l.Version)
+	l.Entry.visit(r, l.Version)
 	r.expect("}")
 	if l.Version == 2 && l.Entry.Subject == "" && l.Entry.Serial == "" && l.Entry.Issuer == "" {
 		r.fail("the version is not that of the entry")
@@ -46,11 +66,11 @@ func ParseLeaf(leaf []byte) (Leaf, error) {
 		r.fail("text follows the entry")
 	}
 	if r.err != nil {
-		return Leaf{}, fmt.Errorf("audit: leaf, byte %d: %w", r.at, r.err)
+		return nil, fmt.Errorf("audit: leaf, byte %d: %w", r.at, r.err)
 	}
 	err := l.Entry.check()
 	if err != nil {
-		return Leaf{}, err
+		return nil, err
 	}
 	return l, nil
 }

@@ -63,11 +63,12 @@ func Verify(ctx context.Context, store Reader, known note.Verifiers, origin, dir
 
 type verifier struct {
 	store    Reader
+	leaves   LeafReader
 	edge     merkle.Edge
 	hashes   []tlog.Hash // of the newest entry
 	version  int         // of the newest leaf
 	open     map[string][]int64
-	removed  removed    // contents that are not there, and are not yet accounted for
+	missing  Missing    // contents that are not yet accounted for
 	index    index      // of the block that is being read
 	exported []exported // those still to be compared
 	agreed   int64      // entries covered by the last exported checkpoint that agreed
@@ -103,7 +104,8 @@ func (v *verifier) verify(ctx context.Context, known note.Verifiers, origin, dir
 		if err != nil {
 			return err
 		}
-		if v.removed.empty() {
+		lost := v.missing.Mismatch()
+		if lost == nil {
 			return nil
 		}
 		// What was removed while this ran is accounted for by an entry that came
@@ -113,7 +115,7 @@ func (v *verifier) verify(ctx context.Context, known note.Verifiers, origin, dir
 			return err
 		}
 		if now.Size == head.Size {
-			return v.removed.mismatch()
+			return lost
 		}
 	}
 }
@@ -152,7 +154,7 @@ func (v *verifier) entry(ctx context.Context, row Row) error {
 	case row.Seq > seq:
 		return missing(seq, row.Seq-1)
 	}
-	leaf, err := parseRow(row)
+	leaf, err := readLeaf(&v.leaves, row)
 	if err != nil {
 		return err
 	}
@@ -174,8 +176,8 @@ func (v *verifier) entry(ctx context.Context, row Row) error {
 		v.open[correlation] = append(v.open[correlation], seq)
 	case e.Kind.closes():
 		delete(v.open, e.Correlation)
-	case e.Kind == Erased || e.Kind == Expired:
-		v.removed.account(e)
+	default:
+		v.missing.Account(e)
 	}
 	v.report.Entries = v.edge.Size
 	err = v.index.add(ctx, v, row, leaf)
@@ -186,18 +188,16 @@ func (v *verifier) entry(ctx context.Context, row Row) error {
 }
 
 // content checks the content of a row against its leaf.
-func (v *verifier) content(row Row, leaf Leaf) error {
+func (v *verifier) content(row Row, leaf *Leaf) error {
 	switch {
 	case !leaf.Entry.HasContent() && row.Sealed == nil:
 	case !leaf.Entry.HasContent():
 		return &Mismatch{First: row.Seq, Last: row.Seq, Reason: "has a content that does not belong to it"}
 	case row.Sealed == nil:
-		v.removed.add(row.Seq, leaf.Entry.Kind.Class())
+		v.missing.Add(row.Seq, leaf.Entry.Kind.Class())
 		v.report.Removed++
 	case sha256.Sum256(row.Sealed) != leaf.Entry.Content:
 		return &Mismatch{First: row.Seq, Last: row.Seq, Reason: "does not have the content that belongs to it: it was changed"}
-	default:
-		v.removed.present(row.Seq, leaf.Entry.Kind.Class())
 	}
 	return nil
 }
