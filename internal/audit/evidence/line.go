@@ -18,6 +18,10 @@ var (
 	errContent = errors.New("it does not have the content that belongs to it: it was changed")
 )
 
+// perhaps stands for the choice of contents of a proof of one entry, which does not
+// say whether a sealed content is opened.
+const perhaps Contents = ""
+
 // line is the line of one entry. Its parts are good until the next is read.
 type line struct {
 	room []byte // for what is decoded
@@ -54,7 +58,8 @@ func (l *line) readEntry(c *cursor, contents Contents) error {
 		}
 		c.rest = rest
 	}
-	if contents == Opened && l.sealed != nil && c.skip(`"key":`) {
+	opened := l.sealed != nil && (contents == Opened || contents == perhaps)
+	if opened && !c.skip(locked) && (contents == Opened || bytes.HasPrefix(c.rest, []byte(`"key":`))) {
 		err := l.readContent(c)
 		if err != nil {
 			return err
@@ -122,7 +127,7 @@ func decode(into, encoded []byte) (int, bool) {
 // readContent opens the sealed content and compares.
 func (l *line) readContent(c *cursor) error {
 	var key seal.EntryKey
-	if !readHash(c, (*[32]byte)(&key)) || !c.skip(`,"content":`) {
+	if !c.skip(`"key":`) || !readHash(c, (*[32]byte)(&key)) || !c.skip(`,"content":`) {
 		return errForm
 	}
 	content, err := open(key, l.sealed)

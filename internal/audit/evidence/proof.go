@@ -115,7 +115,7 @@ func readProven(entry []byte) (Proven, []byte, error) {
 	if bytes.IndexByte(entry, '\n') >= 0 || !c.skip("{") {
 		return Proven{}, nil, errForm
 	}
-	err := l.readEntry(&c, Opened)
+	err := l.readEntry(&c, perhaps)
 	if err != nil {
 		return Proven{}, nil, err
 	}

@@ -62,7 +62,7 @@ type Report struct {
 //
 // If something is wrong the error is an *Error, or that of the reader.
 func Verify(r io.Reader, known note.Verifiers, origin string) (Report, error) {
-	v := verifier{in: bufio.NewReaderSize(r, maxLine), entry: -1}
+	v := verifier{in: bufio.NewReaderSize(r, 1<<16), entry: -1}
 	err := v.verify(known, origin)
 	var failed *readError
 	if errors.As(err, &failed) {
@@ -81,8 +81,9 @@ func (e *readError) Error() string { return e.err.Error() }
 
 type verifier struct {
 	in      *bufio.Reader
-	number  int64 // of the line
-	entry   int64 // of which it is; -1 if that is not known
+	long    []byte // a line that does not fit into the buffer of in
+	number  int64  // of the line
+	entry   int64  // of which it is; -1 if that is not known
 	line    line
 	leaves  audit.LeafReader
 	version int // of the newest leaf
@@ -124,6 +125,9 @@ func (v *verifier) verify(known note.Verifiers, origin string) error {
 func (v *verifier) next() ([]byte, error) {
 	v.number++
 	b, err := v.in.ReadSlice('\n')
+	if errors.Is(err, bufio.ErrBufferFull) {
+		b, err = v.nextLong(b)
+	}
 	switch {
 	case err == nil:
 		return b[:len(b)-1], nil
@@ -133,6 +137,17 @@ func (v *verifier) next() ([]byte, error) {
 		return nil, errors.New("the export is cut off here")
 	}
 	return nil, &readError{err}
+}
+
+// nextLong reads the rest of a line.
+func (v *verifier) nextLong(b []byte) ([]byte, error) {
+	err := bufio.ErrBufferFull
+	v.long = append(v.long[:0], b...)
+	for errors.Is(err, bufio.ErrBufferFull) && len(v.long) < maxLine {
+		b, err = v.in.ReadSlice('\n')
+		v.long = append(v.long, b...)
+	}
+	return v.long, err
 }
 
 // begin reads the first line.

@@ -14,6 +14,7 @@ import (
 	"github.com/wardsmsp/ward/internal/audit"
 	"github.com/wardsmsp/ward/internal/audit/audittest"
 	"github.com/wardsmsp/ward/internal/audit/evidence"
+	"github.com/wardsmsp/ward/internal/audit/seal"
 )
 
 // WRD-AUD-02: any range of any log verifies with the public key only, and says what
@@ -143,7 +144,33 @@ func TestAnExportDisclosesNothing(t *testing.T) {
 	}
 }
 
-// Keys that are not at hand leave a content sealed; what cannot be is refused.
+// A content of which the key is not at hand stays sealed, and the export says so.
+func TestLockedContents(t *testing.T) {
+	g := grow(t, new(audittest.Memory), 3)
+	sealing, err := seal.ParseSealingKey("WARD-SEALING-KEY-1 ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=")
+	must(t, err)
+	index, err := seal.ParseIndexKey("WARD-INDEX-KEY-1 ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=")
+	must(t, err)
+	g.keys, err = seal.NewKeys([]seal.SealingKey{sealing}, []seal.IndexKey{index})
+	must(t, err)
+	export := g.export(t, g.options(evidence.Opened))
+	report, err := g.verify(export)
+	if err != nil || report.Included != 3 || report.Opened != 0 {
+		t.Errorf("%+v, %v", report, err)
+	}
+	_, err = g.verify(bytes.Replace(export, []byte(`"locked":true,`), nil, 1))
+	if err == nil {
+		t.Error("a line that should say that it is locked was accepted without")
+	}
+	proof, err := evidence.Prove(t.Context(), g.store, 1, g.options(evidence.Opened))
+	must(t, err)
+	p, err := evidence.VerifyProof(proof, g.known, origin)
+	if err != nil || p.Sealed == nil || p.Content != nil {
+		t.Errorf("a proof: %+v, %v", p, err)
+	}
+}
+
+// What cannot be handed over is refused.
 func TestOptions(t *testing.T) {
 	g := mixed(t)
 	ok := g.options(evidence.Sealed)

@@ -248,10 +248,13 @@ func (o *Options) appendEntry(line []byte, record audit.Record) ([]byte, error) 
 	return append(line, "}\n"...), nil
 }
 
+// locked stands in the place of a key that is not at hand.
+const locked = `"locked":true,`
+
 func (o *Options) appendOpened(line []byte, record audit.Record) ([]byte, error) {
 	key, err := o.Keys.EntryKey(record.Sealed)
 	if errors.Is(err, seal.ErrNoKey) {
-		return line, nil
+		return append(line, locked...), nil
 	}
 	if err != nil {
 		return nil, err
