@@ -9,6 +9,7 @@ import (
 
 	"github.com/wardsmsp/ward/internal/audit/audittest"
 	"github.com/wardsmsp/ward/internal/audit/evidence"
+	"github.com/wardsmsp/ward/internal/audit/evidence/evidencetest"
 	"github.com/wardsmsp/ward/internal/audit/sqlite"
 )
 
@@ -18,13 +19,13 @@ func BenchmarkVerify(b *testing.B) {
 	for _, contents := range []evidence.Contents{evidence.Sealed, evidence.None, evidence.Opened} {
 		b.Run(string(contents), func(b *testing.B) {
 			const size = 1 << 12
-			g := grow(b, new(audittest.Memory), size)
-			export := g.export(b, g.options(contents))
+			g := evidencetest.Grow(b, new(audittest.Memory), size)
+			export := g.Export(b, g.Options(contents))
 			b.SetBytes(int64(len(export)))
 			b.ReportAllocs()
 			before := processor()
 			for b.Loop() {
-				_, err := evidence.Verify(bytes.NewReader(export), g.known, origin)
+				_, err := evidence.Verify(bytes.NewReader(export), g.Known, evidencetest.Origin)
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -45,11 +46,11 @@ func processor() time.Duration {
 // BenchmarkWrite measures entries exported.
 func BenchmarkWrite(b *testing.B) {
 	const size = 1 << 12
-	g := grow(b, new(audittest.Memory), size)
+	g := evidencetest.Grow(b, new(audittest.Memory), size)
 	var out bytes.Buffer
 	for b.Loop() {
 		out.Reset()
-		_, err := evidence.Write(b.Context(), &out, g.store, g.options(evidence.Sealed))
+		_, err := evidence.Write(b.Context(), &out, g.Store, g.Options(evidence.Sealed))
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -63,20 +64,20 @@ func BenchmarkProve(b *testing.B) {
 	store, err := sqlite.Open(filepath.Join(b.TempDir(), "audit.db"))
 	must(b, err)
 	b.Cleanup(func() { store.Close() })
-	g := grow(b, store, 1000)
+	g := evidencetest.Grow(b, store, 1000)
 	b.Run("prove", func(b *testing.B) {
 		for b.Loop() {
-			_, err := evidence.Prove(b.Context(), store, 123, g.options(evidence.Sealed))
+			_, err := evidence.Prove(b.Context(), store, 123, g.Options(evidence.Sealed))
 			if err != nil {
 				b.Fatal(err)
 			}
 		}
 	})
-	proof, err := evidence.Prove(b.Context(), store, 123, g.options(evidence.Sealed))
+	proof, err := evidence.Prove(b.Context(), store, 123, g.Options(evidence.Sealed))
 	must(b, err)
 	b.Run("verify", func(b *testing.B) {
 		for b.Loop() {
-			_, err := evidence.VerifyProof(proof, g.known, origin)
+			_, err := evidence.VerifyProof(proof, g.Known, evidencetest.Origin)
 			if err != nil {
 				b.Fatal(err)
 			}
