@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"golang.org/x/mod/sumdb/note"
+
+	"github.com/wardsmsp/ward/internal/audit/merkle"
 )
 
 // copied is how many entries one commit of a copy holds.
@@ -45,17 +47,13 @@ func Copy(ctx context.Context, from Reader, to Store, known note.Verifiers, orig
 	if err != nil {
 		return Copied{}, err
 	}
-	done := Copied{Before: k.edge.size, Checkpoint: c}
+	done := Copied{Before: k.edge.Size, Checkpoint: c}
 	err = k.entries(ctx)
 	if err != nil {
 		return done, err
 	}
-	done.After = k.edge.size
-	root, err := k.edge.root()
-	if err != nil {
-		return done, err
-	}
-	if root != c.Root || k.edge.size != c.Size {
+	done.After = k.edge.Size
+	if k.edge.Root() != c.Root || k.edge.Size != c.Size {
 		return done, &Mismatch{First: done.Before, Last: max(done.Before, c.Size-1), Reason: "not those of the signed checkpoint"}
 	}
 	return done, nil
@@ -66,8 +64,8 @@ type copier struct {
 	from Reader
 	to   Store
 	head Head
-	edge edge    // of the copy
-	lost []Range // of earlier entries, the contents that entries of this copy say were removed
+	edge merkle.Edge // of the copy
+	lost []Range     // of earlier entries, the contents that entries of this copy say were removed
 }
 
 // begin checks that what the copy holds is the beginning of the store.
@@ -83,11 +81,7 @@ func (k *copier) begin(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the copy: %w", err)
 	}
-	root, err := k.edge.root()
-	if err != nil {
-		return err
-	}
-	err = beginsWith(ctx, k.from, k.head.Size, Checkpoint{Size: have.Size, Root: root})
+	err = beginsWith(ctx, k.from, k.head.Size, Checkpoint{Size: have.Size, Root: k.edge.Root()})
 	if err != nil {
 		return errors.New("audit: what the copy holds is not the beginning of the store: it is the copy of another log")
 	}
@@ -97,7 +91,7 @@ func (k *copier) begin(ctx context.Context) error {
 // entries copies in groups. The last also brings the claims.
 func (k *copier) entries(ctx context.Context) error {
 	g := k.group()
-	for row, err := range rows(ctx, k.from, k.edge.size, k.head.Size) {
+	for row, err := range rows(ctx, k.from, k.edge.Size, k.head.Size) {
 		if err != nil {
 			return err
 		}
@@ -113,8 +107,8 @@ func (k *copier) entries(ctx context.Context) error {
 			g = k.group()
 		}
 	}
-	if k.edge.size < k.head.Size {
-		return missing(k.edge.size, k.head.Size-1)
+	if k.edge.Size < k.head.Size {
+		return missing(k.edge.Size, k.head.Size-1)
 	}
 	err := k.claims(ctx, &g)
 	if err != nil {
@@ -123,20 +117,17 @@ func (k *copier) entries(ctx context.Context) error {
 	return k.commit(ctx, &g)
 }
 
-func (k *copier) group() Group { return Group{Base: k.edge.size, Checkpoint: k.head.Checkpoint} }
+func (k *copier) group() Group { return Group{Base: k.edge.Size, Checkpoint: k.head.Checkpoint} }
 
 func (k *copier) add(g *Group, row Row) error {
 	leaf, err := parseRow(row)
 	if err != nil {
 		return err
 	}
-	if row.Seq != k.edge.size {
-		return missing(k.edge.size, row.Seq-1)
+	if row.Seq != k.edge.Size {
+		return missing(k.edge.Size, row.Seq-1)
 	}
-	hashes, err := k.edge.add(row.Leaf)
-	if err != nil {
-		return err
-	}
+	hashes := k.edge.Add(row.Leaf, nil)
 	if !slices.Equal(hashes, row.Hashes) {
 		return &Mismatch{First: row.Seq, Last: row.Seq, Reason: "does not have the hashes stored with it: it or they were changed"}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/wardsmsp/ward/internal/audit/merkle"
 	"github.com/wardsmsp/ward/internal/audit/seal"
 )
 
@@ -89,7 +90,7 @@ type Log struct {
 	queue   chan *pending
 	failure atomic.Pointer[error]  // why the last commit failed
 	durable atomic.Pointer[signed] // the newest checkpoint
-	state   *edge                  // of the store's tree; nil when in doubt; of the writing goroutine
+	state   *merkle.Edge           // of the store's tree; nil when in doubt; of the writing goroutine
 	asking  int                    // intents of this log that wait for their outcome; of the writing goroutine
 	ctx     context.Context        // ends what the writing goroutine does
 	cancel  context.CancelFunc
@@ -149,13 +150,13 @@ func Open(ctx context.Context, options Options) (*Log, error) {
 		return nil, err
 	}
 	for i, dir := range options.Checkpoints {
-		if newest[i] == nil && l.state.size > 0 {
-			options.Logger.Warn("audit: no exported checkpoint to compare the log with", "event", "audit.uncompared", "directory", dir, "entries", l.state.size)
+		if newest[i] == nil && l.state.Size > 0 {
+			options.Logger.Warn("audit: no exported checkpoint to compare the log with", "event", "audit.uncompared", "directory", dir, "entries", l.state.Size)
 		}
 		if newest[i] == nil {
 			continue
 		}
-		err := beginsWith(ctx, options.Store, l.state.size, newest[i].Checkpoint)
+		err := beginsWith(ctx, options.Store, l.state.Size, newest[i].Checkpoint)
 		if err != nil {
 			return nil, fmt.Errorf("audit: the exported checkpoint %s: %w", newest[i].Path, err)
 		}
