@@ -28,6 +28,8 @@ const usage = `ward is a CP-IS Spine Mini Service Provider.
            [-confirm FILE] [-json FILE] [-junit FILE] [-html FILE]
   ward audit verify -config FILE             check the whole audit log
   ward audit show -config FILE               show entries  [-from N] [-n COUNT] [-json]
+  ward audit recover -config FILE            close as unknown what an instance that is gone for
+           -instance NAME                    good left open, in a log that several share
   ward audit keygen -name NAME -out FOLDER   make the keys that sign checkpoints
   ward version
 `
@@ -78,6 +80,8 @@ func run(ctx context.Context, args []string, out, log io.Writer) int {
 		err = auditVerify(ctx, args[1:], out, log)
 	case "audit show":
 		err = auditShow(ctx, args[1:], out, log)
+	case "audit recover":
+		err = auditRecover(ctx, args[1:], out, log)
 	case "audit keygen":
 		err = auditKeygen(args[1:], out, log)
 	case "conform":

@@ -193,6 +193,7 @@ func (l *Log) commit(ctx context.Context, group []*pending) (base int64, err err
 			}
 		}
 		base = l.state.size
+		before := *l.state
 		err = l.commitOnce(ctx, group)
 		if err == nil {
 			return base, nil
@@ -201,8 +202,69 @@ func (l *Log) commit(ctx context.Context, group []*pending) (base int64, err err
 		if !errors.Is(err, ErrMoved) {
 			return 0, err
 		}
+		l.state, err = l.follow(ctx, before)
+		if err != nil {
+			return 0, err
+		}
 	}
-	return 0, err
+	return 0, ErrMoved
+}
+
+// maxFollow is how many entries of others are read one by one; after more, the edge
+// is read as a whole.
+const maxFollow = 1 << 12
+
+// follow adds to the edge of what this log knew what other writers have added since,
+// and checks that their checkpoint is of just that. It costs two readings, where read
+// costs some for every level of the tree: a log that is slow to follow would always
+// come too late.
+func (l *Log) follow(ctx context.Context, at edge) (*edge, error) {
+	head, err := l.options.Store.Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if head.Size <= at.size || head.Size > at.size+maxFollow {
+		return l.read(ctx)
+	}
+	c, err := l.checkpoint(head)
+	if err != nil {
+		return nil, err
+	}
+	for row, err := range rows(ctx, l.options.Store, at.size, head.Size) {
+		if err != nil {
+			return nil, err
+		}
+		if row.Seq != at.size {
+			return nil, missing(at.size, row.Seq-1)
+		}
+		_, err = at.add(row.Leaf)
+		if err != nil {
+			return nil, err
+		}
+	}
+	if at.size < head.Size {
+		return nil, missing(at.size, head.Size-1)
+	}
+	root, err := at.root()
+	if err != nil {
+		return nil, err
+	}
+	if root != c.Root {
+		return nil, fmt.Errorf("audit: the store's %d entries do not go on from those that were there before", head.Size)
+	}
+	return &at, nil
+}
+
+// checkpoint opens the checkpoint of a store, which must cover what the store holds.
+func (l *Log) checkpoint(head Head) (Checkpoint, error) {
+	c, err := OpenCheckpoint(head.Checkpoint, l.known, l.options.Origin)
+	if err != nil {
+		return Checkpoint{}, fmt.Errorf("the store: %w", err)
+	}
+	if c.Size != head.Size {
+		return Checkpoint{}, fmt.Errorf("audit: the store holds %d entries but its checkpoint covers %d", head.Size, c.Size)
+	}
+	return c, nil
 }
 
 // commitOnce adds the admitted entries of a group to the state and to the store.
@@ -293,12 +355,9 @@ func (l *Log) read(ctx context.Context) (*edge, error) {
 	if head.Size == 0 && head.Checkpoint == nil && len(head.Open) == 0 && durable == nil {
 		return &edge{}, nil
 	}
-	c, err := OpenCheckpoint(head.Checkpoint, l.known, l.options.Origin)
+	c, err := l.checkpoint(head)
 	if err != nil {
-		return nil, fmt.Errorf("the store: %w", err)
-	}
-	if c.Size != head.Size {
-		return nil, fmt.Errorf("audit: the store holds %d entries but its checkpoint covers %d", head.Size, c.Size)
+		return nil, err
 	}
 	at, err := readEdge(ctx, l.options.Store, head.Size)
 	if err != nil {
