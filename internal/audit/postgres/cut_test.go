@@ -3,6 +3,7 @@
 package postgres_test
 
 import (
+	"context"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -97,6 +98,44 @@ func TestConnectionCutAtEachMessageOfACommit(t *testing.T) {
 	}
 	if len(acknowledged) > 0 {
 		t.Errorf("%d acknowledged entries are lost", len(acknowledged))
+	}
+}
+
+// WRD-AUD-06: a caller that stops waiting once a group is on its way leaves no doubt
+// about its end.
+func TestCommitUnderWayIsNotCancelled(t *testing.T) {
+	proxy, err := server.Proxy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer proxy.Close()
+	url, err := proxy.URL(database(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := open(t, url, "ward-1")
+	commit := func(ctx context.Context, seq int64) error {
+		return store.Commit(ctx, audit.Group{Base: seq, Rows: []audit.Row{{Seq: seq, Leaf: []byte("l")}}, Checkpoint: []byte("c")})
+	}
+	err = commit(t.Context(), 0) // prepares the statements
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	syncs := 0
+	proxy.Allow(func(m pgtest.Message) int {
+		if m.FromClient && m.Type == 'S' {
+			syncs++
+		}
+		if syncs == 2 {
+			cancel()
+			time.Sleep(20 * time.Millisecond)
+		}
+		return pgtest.Whole
+	})
+	err = commit(ctx, 1)
+	if err != nil || ctx.Err() == nil {
+		t.Errorf("Commit that was cancelled on its way = %v after %d journeys", err, syncs)
 	}
 }
 
