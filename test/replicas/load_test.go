@@ -134,9 +134,11 @@ func (l *load) ask(i int) bool {
 		panic(err) // the same question could be written a moment ago
 	}
 	r := l.clients[i].Send(context.Background(), message)
-	select {
-	case l.again <- sent{i, message.Content}:
-	default:
+	if r.Answer.Outcome() != cpis.NotSent {
+		select {
+		case l.again <- sent{i, message.Content}:
+		default:
+		}
 	}
 	if r.Raw == nil {
 		time.Sleep(5 * time.Millisecond) // it does not run
