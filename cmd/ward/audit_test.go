@@ -205,3 +205,9 @@ func appendEntry(t *testing.T, s *stage.Stage, e audit.Entry) {
 		t.Fatal(err)
 	}
 }
+
+// Where a log is not shared the provider recovers it by itself.
+func TestRecoverIsForSharedLogs(t *testing.T) {
+	s := set(t, stage.Options{})
+	ward(t, "audit", "recover", "-config", s.WardConfig(), "-instance", "first").expect(t, exitUsage, "the next start of the provider")
+}

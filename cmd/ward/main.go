@@ -31,6 +31,8 @@ const usage = `ward is a CP-IS Spine Mini Service Provider.
   ward audit backup -config FILE -out FILE   copy the audit log, in use or not, or bring a copy up to date
   ward audit restore -config FILE -from FILE go on from a backup  [-accept-loss] [-reason TEXT]
   ward audit migrate -config FILE -to FILE   move the audit log to another store
+  ward audit recover -config FILE            close as unknown what an instance that is gone for
+           -instance NAME                    good left open, in a log that several share
   ward audit keygen -name NAME -out FOLDER   make the keys that sign checkpoints
   ward version
 `
@@ -87,6 +89,8 @@ func run(ctx context.Context, args []string, out, log io.Writer) int {
 		err = auditRestore(ctx, args[1:], out, log)
 	case "audit migrate":
 		err = auditMigrate(ctx, args[1:], out, log)
+	case "audit recover":
+		err = auditRecover(ctx, args[1:], out, log)
 	case "audit keygen":
 		err = auditKeygen(args[1:], out, log)
 	case "conform":

@@ -34,6 +34,7 @@ func TestUsage(t *testing.T) {
 		"verify with an argument":     {[]string{"audit", "verify", "audit.db"}, "takes flags only"},
 		"show without a file":         {[]string{"audit", "show"}, "-config FILE"},
 		"show with a count of a word": {[]string{"audit", "show", "-n", "all"}, "-n"},
+		"recover without a file":      {[]string{"audit", "recover", "-instance", "ward-0"}, "-config FILE"},
 		"keygen without a name":       {[]string{"audit", "keygen"}, "-name NAME"},
 		"conform without a file":      {[]string{"conform"}, "-config FILE"},
 		"conform with a number":       {[]string{"conform", "-config", "x", withPlan}, "takes flags only"},

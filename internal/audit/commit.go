@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"github.com/wardsmsp/ward/internal/audit/merkle"
 	"github.com/wardsmsp/ward/internal/audit/seal"
 )
@@ -194,6 +196,7 @@ func (l *Log) commit(ctx context.Context, group []*pending) (base int64, err err
 			}
 		}
 		base = l.state.Size
+		before := *l.state
 		err = l.commitOnce(ctx, group)
 		if err == nil {
 			return base, nil
@@ -202,8 +205,63 @@ func (l *Log) commit(ctx context.Context, group []*pending) (base int64, err err
 		if !errors.Is(err, ErrMoved) {
 			return 0, err
 		}
+		l.state, err = l.follow(ctx, before)
+		if err != nil {
+			return 0, err
+		}
 	}
-	return 0, err
+	return 0, ErrMoved
+}
+
+// maxFollow is how many entries of others are read one by one; after more, the edge
+// is read as a whole.
+const maxFollow = 1 << 12
+
+// follow adds to the edge of what this log knew what other writers have added since,
+// and checks that their checkpoint is of just that. It costs two readings, where read
+// costs some for every level of the tree: a log that is slow to follow would always
+// come too late.
+func (l *Log) follow(ctx context.Context, at merkle.Edge) (*merkle.Edge, error) {
+	head, err := l.options.Store.Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if head.Size <= at.Size || head.Size > at.Size+maxFollow {
+		return l.read(ctx)
+	}
+	c, err := l.checkpoint(head)
+	if err != nil {
+		return nil, err
+	}
+	var hashes []tlog.Hash
+	for row, err := range rows(ctx, l.options.Store, at.Size, head.Size) {
+		if err != nil {
+			return nil, err
+		}
+		if row.Seq != at.Size {
+			return nil, missing(at.Size, row.Seq-1)
+		}
+		hashes = at.Add(row.Leaf, hashes[:0])
+	}
+	if at.Size < head.Size {
+		return nil, missing(at.Size, head.Size-1)
+	}
+	if at.Root() != c.Root {
+		return nil, fmt.Errorf("audit: the store's %d entries do not go on from those that were there before", head.Size)
+	}
+	return &at, nil
+}
+
+// checkpoint opens the checkpoint of a store, which must cover what the store holds.
+func (l *Log) checkpoint(head Head) (Checkpoint, error) {
+	c, err := OpenCheckpoint(head.Checkpoint, l.known, l.options.Origin)
+	if err != nil {
+		return Checkpoint{}, fmt.Errorf("the store: %w", err)
+	}
+	if c.Size != head.Size {
+		return Checkpoint{}, fmt.Errorf("audit: the store holds %d entries but its checkpoint covers %d", head.Size, c.Size)
+	}
+	return c, nil
 }
 
 // commitOnce adds the admitted entries of a group to the state and to the store.
@@ -283,12 +341,9 @@ func (l *Log) read(ctx context.Context) (*merkle.Edge, error) {
 	if head.Size == 0 && head.Checkpoint == nil && len(head.Open) == 0 && durable == nil {
 		return &merkle.Edge{}, nil
 	}
-	c, err := OpenCheckpoint(head.Checkpoint, l.known, l.options.Origin)
+	c, err := l.checkpoint(head)
 	if err != nil {
-		return nil, fmt.Errorf("the store: %w", err)
-	}
-	if c.Size != head.Size {
-		return nil, fmt.Errorf("audit: the store holds %d entries but its checkpoint covers %d", head.Size, c.Size)
+		return nil, err
 	}
 	at, err := readEdge(ctx, l.options.Store, head.Size)
 	if err != nil {

@@ -23,7 +23,9 @@ func rowOf(t testing.TB, e audit.Entry) (audit.Row, audit.Record) {
 	t.Helper()
 	var store audittest.Memory
 	k := newKeys(t)
-	log := openLog(t, k.options(&store))
+	options := k.options(&store)
+	options.Instance = e.Instance
+	log := openLog(t, options)
 	mustAppend(t, log, e)
 	row := allRows(t, &store)[0]
 	record, err := audit.ReadRow(row, k.personal)

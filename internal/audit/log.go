@@ -30,6 +30,8 @@ type Options struct {
 	Signer note.Signer // signs the checkpoints; Ed25519
 	Keys   *seal.Keys  // seal what is personal
 	Origin string      // names the log in its checkpoints; the signer's name
+	// Instance names this one of several writers of the store, in its entries.
+	Instance string
 
 	MaxGroup int           // entries in one commit; 256
 	MaxWait  time.Duration // how long to wait for as many entries as came last time; 1 ms
@@ -197,6 +199,7 @@ func (l *Log) append(ctx context.Context, e Entry, claims []ClaimRow, removals [
 	if err != nil {
 		return 0, fmt.Errorf("audit: the entry was not recorded: %w", err)
 	}
+	e.Instance = l.options.Instance
 	p, err := newPending(e, l.options.Keys)
 	if err != nil {
 		return 0, fmt.Errorf("audit: the entry was not recorded: %w", err)
@@ -251,10 +254,11 @@ func (l *Log) Healthy() error {
 // Size returns the number of durable entries of this log.
 func (l *Log) Size() int64 { return l.durable.Load().Size }
 
-// OpenIntents returns the intents without an outcome, oldest first, in time
-// proportional to their number. After a restart these are the questions whose
-// outcome is unknown (WRD-AUD-05); recording a Recovered entry with the same
-// correlation closes them.
+// OpenIntents returns the intents of this instance without an outcome, oldest first,
+// in time proportional to the number of all. After a restart these are the questions
+// whose outcome is unknown (WRD-AUD-05); recording a Recovered entry with the same
+// correlation closes them. Those of other instances are under way, or for them to
+// close.
 func (l *Log) OpenIntents(ctx context.Context) ([]Entry, error) {
 	head, err := l.options.Store.Head(ctx)
 	if err != nil {
@@ -266,7 +270,9 @@ func (l *Log) OpenIntents(ctx context.Context) ([]Entry, error) {
 		if err != nil {
 			return nil, err
 		}
-		open = append(open, e)
+		if e.Instance == l.options.Instance {
+			open = append(open, e)
+		}
 	}
 	return open, nil
 }

@@ -108,7 +108,9 @@ type Spine struct {
 
 // Audit is the audit log. There is no setting that turns it off (IG-3.9.7).
 type Audit struct {
-	Database    string        `toml:"database"`
+	Database    string        `toml:"database"`     // file of an SQLite database, or
+	Postgres    string        `toml:"postgres"`     // file with the URL of a PostgreSQL database, which several instances can share
+	Instance    string        `toml:"instance"`     // name of this one of them; the host's
 	SigningKey  string        `toml:"signing_key"`  // file; made by `ward audit keygen`
 	VerifierKey string        `toml:"verifier_key"` // file
 	SealingKeys []string      `toml:"sealing_keys"` // files, the newest first: it seals, all open

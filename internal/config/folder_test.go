@@ -122,6 +122,9 @@ func folder(t testing.TB) string {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(dir, "open-key.pem"), string(open), 0o644)
+	write(t, filepath.Join(dir, "postgres-url"), "postgres://ward:pass-w0rd@127.0.0.1/ward\n", 0o600)
+	write(t, filepath.Join(dir, "open-url"), "postgres://ward:pass-w0rd@127.0.0.1/ward\n", 0o644)
+	write(t, filepath.Join(dir, "far-url"), "postgres://ward:pass-w0rd@db.example.invalid/ward?sslmode=require\n", 0o600)
 	write(t, filepath.Join(dir, "text"), "nothing of the kind\n", 0o600)
 	write(t, filepath.Join(dir, "block.pem"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", 0o600)
 	write(t, filepath.Join(dir, "huge"), strings.Repeat("#", config.MaxFile+1), 0o600)

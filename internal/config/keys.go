@@ -6,11 +6,13 @@ import (
 	"encoding/pem"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/wardsmsp/ward/internal/audit/postgres"
 	"github.com/wardsmsp/ward/internal/audit/seal"
 	"github.com/wardsmsp/ward/internal/trust"
 )
@@ -161,10 +163,8 @@ func (c *checker) secret(key, path string) ([]byte, bool) {
 
 func (c *checker) audit(s *Settings) {
 	s.Audit.Database = c.path(s.Audit.Database)
-	s.Store = Store{Database: s.Audit.Database}
-	if s.Audit.Database == "" {
-		c.problems.add("audit.database", "is missing; name the file of the audit log")
-	}
+	s.Store = c.store(s.Audit)
+	s.Store.Instance = c.instance(s.Audit)
 	s.Audit.Checkpoints = c.paths(s.Audit.Checkpoints)
 	c.checkpoints(s.Audit.Checkpoints)
 	s.Remote.Destinations = c.destinations(s.Audit.Destinations)
@@ -241,9 +241,60 @@ func readKeys[K any](c *checker, key string, paths []string, parse func(string) 
 	return keys
 }
 
-// Store says where the audit log is kept.
+// Store says where the audit log is kept: in one of two kinds of database.
 type Store struct {
 	Database string // path of an SQLite database
+	Postgres string // connection URL of a PostgreSQL database, with a password
+	Instance string // which of the instances that share the latter this one is
+}
+
+// store reads where the audit log is kept.
+func (c *checker) store(a Audit) Store {
+	switch {
+	case a.Database == "" && a.Postgres == "":
+		c.problems.add("audit.database", "is missing; name the file of the audit log, or in audit.postgres a file with the URL of a PostgreSQL database")
+	case a.Database != "" && a.Postgres != "":
+		c.problems.add("audit.postgres", "cannot be used together with audit.database; remove one of them")
+	case a.Postgres == "":
+		return Store{Database: c.path(a.Database)}
+	}
+	if a.Postgres == "" {
+		return Store{}
+	}
+	content, ok := c.secret("audit.postgres", a.Postgres)
+	if !ok {
+		return Store{}
+	}
+	url := strings.TrimSpace(string(content))
+	err := postgres.CheckURL(url)
+	if err != nil {
+		c.problems.add("audit.postgres", "names a file whose URL cannot be used: %v", err)
+		return Store{}
+	}
+	return Store{Postgres: url}
+}
+
+var instanceForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,255}$`)
+
+// IsInstance reports whether a name has the form of those of instances.
+func IsInstance(name string) bool { return instanceForm.MatchString(name) }
+
+// instance is the name of this instance, "" where there is but one.
+func (c *checker) instance(a Audit) string {
+	if a.Postgres == "" {
+		if a.Instance != "" {
+			c.problems.add("audit.instance", "is for a log that several instances share in audit.postgres; remove it")
+		}
+		return ""
+	}
+	name := a.Instance
+	if name == "" {
+		name, _ = os.Hostname() // what is wrong with it is told below
+	}
+	if !IsInstance(name) {
+		c.problems.add("audit.instance", "must be a name of letters, digits, '.', '-' and '_' that no other instance has")
+	}
+	return name
 }
 
 // AuditFile is the part of a configuration that reading the audit log needs: no
@@ -265,10 +316,7 @@ func LoadAudit(path string) (*AuditFile, error) {
 		return nil, err
 	}
 	c := &checker{folder: filepath.Dir(path)}
-	a := &AuditFile{Store: Store{Database: c.path(file.Audit.Database)}, Checkpoints: c.paths(file.Audit.Checkpoints)}
-	if a.Store.Database == "" {
-		c.problems.add("audit.database", "is missing; name the file of the audit log")
-	}
+	a := &AuditFile{Store: c.store(file.Audit), Checkpoints: c.paths(file.Audit.Checkpoints)}
 	a.Verifier = c.verifier(file.Audit.VerifierKey)
 	a.Keys = (&checker{folder: c.folder}).personalKeys(file.Audit)
 	if len(c.problems) > 0 {

@@ -293,3 +293,23 @@ key = "witness.pub"
 		t.Errorf("witnesses %+v", w)
 	}
 }
+
+// Several instances share a log in PostgreSQL under names that tell them apart.
+func TestPostgresAndItsInstances(t *testing.T) {
+	dir := folder(t)
+	host, err := os.Hostname()
+	must(t, err)
+	for instance, line := range map[string]string{host: "", "ward-0.Main_1": `instance = "ward-0.Main_1"`} {
+		s, err := config.Load(put(t, dir, set("database", `""`+"\npostgres = \"postgres-url\"\n"+line)(t, wardFile)))
+		must(t, err)
+		want := config.Store{Postgres: "postgres://ward:pass-w0rd@127.0.0.1/ward", Instance: instance}
+		if diff := cmp.Diff(want, s.Store); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+	a, err := config.LoadAudit(put(t, dir, "[audit]\npostgres = \"postgres-url\"\nverifier_key = \"audit-key.pub\"\n"))
+	must(t, err)
+	if a.Store.Postgres != "postgres://ward:pass-w0rd@127.0.0.1/ward" || a.Store.Database != "" {
+		t.Errorf("got %+v", a.Store)
+	}
+}

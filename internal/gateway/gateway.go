@@ -194,15 +194,15 @@ func (g *Gateway) refuse(q Question) (cpis.Answer, bool) {
 // Recover closes the questions that an earlier run left open, after a crash: the
 // outcome of each is unknown, and the log says so (WRD-AUD-05). It returns how
 // many there were.
-func (g *Gateway) Recover(ctx context.Context, open []audit.Entry) (int, error) {
+func Recover(ctx context.Context, log Log, open []audit.Entry, now func() time.Time) (int, error) {
 	for i, intent := range open {
 		recovered := intent
 		recovered.Kind = audit.Recovered
-		recovered.Time = g.config.Now()
+		recovered.Time = now()
 		recovered.Outcome = cpis.OutcomeUnknown.String()
 		recovered.Notified = cpis.NotifiedMaybe.String()
 		recovered.Reason = "the provider stopped before the outcome was recorded; no findings were told"
-		_, err := g.log.Append(ctx, recovered)
+		_, err := log.Append(ctx, recovered)
 		if err != nil {
 			return i, errors.Join(ErrNotRecorded, err)
 		}

@@ -403,7 +403,7 @@ func TestRecover(t *testing.T) {
 		{Kind: audit.Intent, Correlation: "A", NHSNumber: child, SpineMessageIDs: []string{"X"}},
 		{Kind: audit.Intent, Correlation: "B"},
 	}
-	n, err := gate(j).Recover(t.Context(), open)
+	n, err := gateway.Recover(t.Context(), j, open, time.Now)
 	if err != nil || n != 2 || len(j.entries) != 2 {
 		t.Fatalf("%d of 2, %v", n, err)
 	}
@@ -421,7 +421,7 @@ func TestRecover(t *testing.T) {
 		t.Error("a question was asked again (WRD-SAF-02)")
 	}
 	j.logFails = audit.Recovered
-	n, err = gate(j).Recover(t.Context(), open)
+	n, err = gateway.Recover(t.Context(), j, open, time.Now)
 	if n != 0 || !errors.Is(err, gateway.ErrNotRecorded) {
 		t.Errorf("%d recovered, %v", n, err)
 	}

@@ -77,7 +77,7 @@ func (p *Provider) start(ctx context.Context, build string) error {
 	}
 	p.spine = spine.New(p.spineConfig())
 	gate := gateway.New(p.gatewayConfig(), p.spine, p.log)
-	err = p.recordStart(ctx, gate, build)
+	err = p.recordStart(ctx, build)
 	if err != nil {
 		return err
 	}
@@ -113,41 +113,44 @@ func (p *Provider) fail(err error) {
 	p.failed <- err
 }
 
-func (p *Provider) openLog(ctx context.Context) error {
-	store, err := stores.Open(ctx, p.settings.Store)
+func (p *Provider) openLog(ctx context.Context) (err error) {
+	p.store, p.log, err = openLog(ctx, p.settings, p.logger)
+	return err
+}
+
+// openLog opens the store and the log in it. If only the log cannot be opened the
+// store is returned all the same.
+func openLog(ctx context.Context, settings *config.Settings, logger *slog.Logger) (stores.Store, *audit.Log, error) {
+	store, err := stores.Open(ctx, settings.Store)
 	if err != nil {
-		return fmt.Errorf("the audit log cannot be opened: %w", err)
+		return nil, nil, fmt.Errorf("the audit log cannot be opened: %w", err)
 	}
-	p.store = store
 	options := audit.Options{
 		Store:           store,
-		Signer:          p.settings.Signer,
-		Keys:            p.settings.Keys,
-		Checkpoints:     p.settings.Audit.Checkpoints,
-		CheckpointEvery: p.settings.Audit.Every,
-		MaxWait:         p.settings.Audit.GroupWait,
-		Logger:          p.logger,
+		Signer:          settings.Signer,
+		Keys:            settings.Keys,
+		Instance:        settings.Store.Instance,
+		Checkpoints:     settings.Audit.Checkpoints,
+		CheckpointEvery: settings.Audit.Every,
+		MaxWait:         settings.Audit.GroupWait,
+		Logger:          logger,
 	}
-	for _, d := range p.settings.Remote.Destinations {
+	for _, d := range settings.Remote.Destinations {
 		options.Destinations = append(options.Destinations, publish.NewEndpoint(d.URL, d.TLS))
 	}
-	for _, w := range p.settings.Remote.Witnesses {
+	for _, w := range settings.Remote.Witnesses {
 		options.Witnesses = append(options.Witnesses, publish.NewWitness(w.URL, w.Key, w.TLS))
 	}
-	p.log, err = audit.Open(ctx, options)
+	log, err := audit.Open(ctx, options)
 	if err != nil {
-		return fmt.Errorf("the audit log cannot be trusted to go on: %w", err)
+		return store, nil, fmt.Errorf("the audit log cannot be trusted to go on: %w", err)
 	}
-	return nil
+	return store, log, nil
 }
 
 // recordStart writes the start, and closes every question that an earlier run left
 // open, before the first new one is taken.
-func (p *Provider) recordStart(ctx context.Context, gate *gateway.Gateway, build string) error {
-	open, err := p.log.OpenIntents(ctx)
-	if err != nil {
-		return fmt.Errorf("the audit log cannot be read: %w", err)
-	}
+func (p *Provider) recordStart(ctx context.Context, build string) error {
 	before, err := p.lastRun(ctx)
 	if err != nil {
 		return err
@@ -157,7 +160,7 @@ func (p *Provider) recordStart(ctx context.Context, gate *gateway.Gateway, build
 		return fmt.Errorf("the start cannot be recorded: %w", err)
 	}
 	p.started = true
-	recovered, err := gate.Recover(ctx, open)
+	recovered, err := recoverOpen(ctx, p.log)
 	if err != nil {
 		return err
 	}
@@ -166,6 +169,32 @@ func (p *Provider) recordStart(ctx context.Context, gate *gateway.Gateway, build
 			"event", "audit.recovered", "questions", recovered)
 	}
 	return nil
+}
+
+// recoverOpen closes the questions of this instance that nobody will end any more.
+func recoverOpen(ctx context.Context, log *audit.Log) (int, error) {
+	open, err := log.OpenIntents(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("the audit log cannot be read: %w", err)
+	}
+	return gateway.Recover(ctx, log, open, time.Now)
+}
+
+// Recover takes over the name of an instance that will not come back, whose process
+// can record, ask and tell nothing from then on, and closes the questions that it left
+// open. It returns how many there were.
+func Recover(ctx context.Context, settings *config.Settings, instance string, logger *slog.Logger) (int, error) {
+	s := *settings
+	s.Store.Instance = instance
+	store, log, err := openLog(ctx, &s, logger)
+	if store != nil {
+		defer store.Close()
+	}
+	if err != nil {
+		return 0, err
+	}
+	recovered, err := recoverOpen(ctx, log)
+	return recovered, errors.Join(err, log.Close(ctx))
 }
 
 // NewID returns a random UUID in the upper case that both wires ask for.

@@ -33,7 +33,7 @@ burst = 100000
 {{.Limits}}
 
 [itk]
-accepted_to = ["{{.URL}}"]
+accepted_to = [{{range .Accepted}}"{{.}}", {{end}}]
 request_budget = "{{.Budget}}"
 
 [nhs_number]
@@ -51,7 +51,8 @@ max_tls = "{{.SpineTLS}}"
 connect_timeout = "{{.ConnectTimeout}}"
 
 [audit]
-database = "audit.db"
+{{if .Postgres}}postgres = "postgres-url"
+instance = "{{.Instance}}"{{else}}database = "audit.db"{{end}}
 signing_key = "audit-key"
 verifier_key = "audit-key.pub"
 sealing_keys = ["sealing-key"]
@@ -134,6 +135,8 @@ type fields struct {
 	ConnectTimeout                                                                        time.Duration
 	OtherName, OtherUsername                                                              string
 	Children                                                                              []spinesim.ChildView // one for each response code
+	Accepted                                                                              []string             // URLs of all instances
+	Instance                                                                              string
 }
 
 func (s *Stage) writeFiles(o Options) error {
@@ -148,11 +151,27 @@ func (s *Stage) writeFiles(o Options) error {
 		SpineAddress: s.Simulator.Addr(), SpineManagement: s.Simulator.ManagementAddr(),
 		OtherName: "demo-maternity", OtherUsername: OtherUsername, Children: s.oneForEachCode(),
 	}
-	return errors.Join(
-		s.write("ward.toml", wardTOML, f),
-		s.write("client.toml", clientTOML, f),
-		s.write("spinesim.toml", spinesimTOML, f),
-	)
+	all := append([]*Stage{s}, s.Replicas...)
+	for _, each := range all {
+		f.Accepted = append(f.Accepted, each.URL)
+	}
+	err := s.write("spinesim.toml", spinesimTOML, f)
+	if o.Postgres != "" {
+		err = errors.Join(err, os.WriteFile(filepath.Join(s.Dir, "postgres-url"), []byte(o.Postgres+"\n"), 0o600))
+	}
+	for _, each := range all {
+		f.URL, f.Address, f.Instance = each.URL, each.Address, each.Instance()
+		err = errors.Join(err, s.write(each.file("ward"), wardTOML, f), s.write(each.file("client"), clientTOML, f))
+	}
+	return err
+}
+
+// Instance is the name of the provider where several share a log.
+func (s *Stage) Instance() string {
+	if s.instance == "" {
+		return "first"
+	}
+	return s.instance
 }
 
 // oneForEachCode is the first child of the simulator for each response code.

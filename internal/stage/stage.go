@@ -45,6 +45,8 @@ type Options struct {
 	Budget   time.Duration // for one question; 9 s
 	Generate int           // synthetic children besides the cast
 	SpineTLS string        // highest version towards the Spine, "1.2" or "1.3"; 1.2
+	Postgres string        // connection URL of the database of the audit log; SQLite if empty
+	Replicas []string      // names of more instances of the provider, which share that database
 	// Simulator may change the simulator's configuration before it is made.
 	Simulator func(*spinesim.Config)
 	// Ward, Limits and Client are TOML that is added to the provider's
@@ -59,6 +61,9 @@ type Stage struct {
 	Address   string // of the provider
 	Simulator *spinesim.Simulator
 	Authority *testpki.Authority
+	Replicas  []*Stage // the same, each with another instance of the provider
+
+	instance string // name of the provider; "" if it is the only one, or the first
 }
 
 // Set writes the files and starts the simulator.
@@ -78,7 +83,7 @@ func Set(o Options) (*Stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.URL = "https://" + s.Address + "/smsp/cpis"
+	s.URL = urlOf(s.Address)
 	err = s.issue()
 	if err != nil {
 		return nil, err
@@ -87,8 +92,20 @@ func Set(o Options) (*Stage, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, name := range o.Replicas {
+		replica := *s
+		replica.instance = name
+		replica.Address, err = FreeAddress()
+		if err != nil {
+			return nil, err
+		}
+		replica.URL = urlOf(replica.Address)
+		s.Replicas = append(s.Replicas, &replica)
+	}
 	return s, errors.Join(s.makeAuditKeys(), s.writeFiles(o))
 }
+
+func urlOf(address string) string { return "https://" + address + "/smsp/cpis" }
 
 // FreeAddress finds a port on loopback where nobody listens. It looks below the
 // ports that outgoing connections are given, which could take one between its being
@@ -171,8 +188,16 @@ func (s *Stage) makeAuditKeys() error {
 }
 
 // WardConfig and ClientConfig are the paths of the configuration files.
-func (s *Stage) WardConfig() string   { return filepath.Join(s.Dir, "ward.toml") }
-func (s *Stage) ClientConfig() string { return filepath.Join(s.Dir, "client.toml") }
+func (s *Stage) WardConfig() string   { return filepath.Join(s.Dir, s.file("ward")) }
+func (s *Stage) ClientConfig() string { return filepath.Join(s.Dir, s.file("client")) }
+
+// file is the name of a configuration file of this instance.
+func (s *Stage) file(name string) string {
+	if s.instance != "" {
+		name += "-" + s.instance
+	}
+	return name + ".toml"
+}
 
 // StartProvider runs the provider in this process.
 func (s *Stage) StartProvider(ctx context.Context, logger *slog.Logger) (*provider.Provider, error) {

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/postgres"
 	"github.com/wardsmsp/ward/internal/audit/sqlite"
 	"github.com/wardsmsp/ward/internal/config"
 )
@@ -24,12 +25,28 @@ type Reader interface {
 }
 
 // Open opens a store for the provider, and makes it if it is not there. An SQLite
-// store is refused while another provider has it open.
-func Open(_ context.Context, c config.Store) (Store, error) { return sqlite.Open(c.Database) }
+// store is refused while another provider has it open; in PostgreSQL the name of the
+// instance is taken over from whoever has it.
+func Open(ctx context.Context, c config.Store) (Store, error) {
+	if c.Postgres != "" {
+		return postgres.Open(ctx, c.Postgres, c.Instance)
+	}
+	return sqlite.Open(c.Database)
+}
 
 // Join opens a store that is there, for a few entries beside a provider that may be
 // running.
-func Join(_ context.Context, c config.Store) (Store, error) { return sqlite.Join(c.Database) }
+func Join(ctx context.Context, c config.Store) (Store, error) {
+	if c.Postgres != "" {
+		return postgres.Join(ctx, c.Postgres)
+	}
+	return sqlite.Join(c.Database)
+}
 
 // Read opens a store for reading.
-func Read(_ context.Context, c config.Store) (Reader, error) { return sqlite.OpenReadOnly(c.Database) }
+func Read(ctx context.Context, c config.Store) (Reader, error) {
+	if c.Postgres != "" {
+		return postgres.OpenReadOnly(ctx, c.Postgres)
+	}
+	return sqlite.OpenReadOnly(c.Database)
+}

@@ -1,0 +1,121 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/seal"
+)
+
+// blocksAtOnce is how many blocks one statement of a search looks into.
+const blocksAtOnce = 32
+
+// Find implements audit.Reader. It asks for some blocks at a time, from the newest.
+func (r *ReadOnly) Find(ctx context.Context, all [][]seal.Term, from, to int64, limit int) ([]int64, error) {
+	query, args := findQuery(all)
+	from = max(from, 0)
+	var size int64
+	err := r.long.QueryRow(ctx, "SELECT size FROM head WHERE id = 0").Scan(&size)
+	if err != nil {
+		return nil, failed(err)
+	}
+	to = min(to, size)
+	var found []int64
+	for from < to && len(found) < limit {
+		oldest := max((to-1)/audit.BlockSize-blocksAtOnce+1, from/audit.BlockSize)
+		first := max(from, oldest*audit.BlockSize)
+		args[0], args[1], args[2] = first, to, limit-len(found)
+		seqs, err := collect(ctx, r, pgx.RowTo[int64], query, args...)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, seqs...)
+		to = first
+	}
+	return found, nil
+}
+
+// findQuery is the query for some blocks. Its first three arguments are the limits of
+// the sequence numbers, and how many are wanted.
+func findQuery(all [][]seal.Term) (query string, args []any) {
+	args = make([]any, 3)
+	var b strings.Builder
+	fmt.Fprintf(&b, `SELECT f.seq FROM generate_series($1::bigint / %d, ($2::bigint - 1) / %d) AS b (block),
+		LATERAL (SELECT DISTINCT t.seq FROM terms t WHERE t.block = b.block AND t.seq >= $1 AND t.seq < $2`, audit.BlockSize, audit.BlockSize)
+	for i, terms := range all {
+		args = append(args, termNumbers(terms))
+		if i == 0 {
+			fmt.Fprintf(&b, " AND t.term = ANY($%d)", len(args))
+		} else {
+			fmt.Fprintf(&b, " AND EXISTS (SELECT FROM terms o WHERE o.block = b.block AND o.seq = t.seq AND o.term = ANY($%d))", len(args))
+		}
+	}
+	b.WriteString(" ORDER BY t.seq DESC LIMIT $3) f ORDER BY f.seq DESC LIMIT $3")
+	return b.String(), args
+}
+
+func termNumbers(terms []seal.Term) []int64 {
+	numbers := make([]int64, len(terms))
+	for i, term := range terms {
+		numbers[i] = int64(term)
+	}
+	return numbers
+}
+
+// Terms implements audit.Reader.
+func (r *ReadOnly) Terms(ctx context.Context, block int64) ([]audit.TermRow, error) {
+	return collect(ctx, r, func(row pgx.CollectableRow) (t audit.TermRow, err error) {
+		err = row.Scan((*int64)(&t.Term), &t.Seq)
+		return t, err
+	}, "SELECT term, seq FROM terms WHERE block = $1 ORDER BY term, seq", block)
+}
+
+// Spans implements audit.Reader.
+func (r *ReadOnly) Spans(ctx context.Context, since, until int64) ([]audit.Span, error) {
+	return collect(ctx, r, func(row pgx.CollectableRow) (s audit.Span, err error) {
+		err = row.Scan(&s.Number, &s.First, &s.Last)
+		return s, err
+	}, "SELECT span, first, last FROM spans WHERE last >= $1 AND first < $2 ORDER BY span", since, until)
+}
+
+// Claims implements audit.Reader. There are about as many as questions of an hour and
+// more, so they are read at once.
+func (r *ReadOnly) Claims(ctx context.Context) iter.Seq2[audit.ClaimRow, error] {
+	return func(yield func(audit.ClaimRow, error) bool) {
+		claims, err := collect(ctx, r, func(row pgx.CollectableRow) (c audit.ClaimRow, err error) {
+			var key []byte
+			err = row.Scan(&key, &c.Until)
+			copy(c.Key[:], key)
+			return c, err
+		}, "SELECT key, until FROM claims")
+		if err != nil {
+			yield(audit.ClaimRow{}, err)
+			return
+		}
+		for _, claim := range claims {
+			if !yield(claim, nil) {
+				return
+			}
+		}
+	}
+}
+
+// collect reads all rows of a query, nil if there are none.
+func collect[T any](ctx context.Context, r *ReadOnly, scan pgx.RowToFunc[T], query string, args ...any) ([]T, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
+	rows, err := r.long.Query(ctx, query, args...)
+	if err != nil {
+		return nil, failed(err)
+	}
+	all, err := pgx.AppendRows([]T(nil), rows, scan)
+	if err != nil {
+		return nil, failed(err)
+	}
+	return all, nil
+}

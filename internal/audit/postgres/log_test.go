@@ -1,0 +1,218 @@
+//go:build postgres
+
+package postgres_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/postgres"
+	"github.com/wardsmsp/ward/internal/audit/seal"
+)
+
+const origin = "ward.example/audit"
+
+// keys are those of one log.
+type keys struct {
+	signer   note.Signer
+	public   note.Verifiers
+	personal *seal.Keys
+}
+
+func newKeys(t testing.TB) keys {
+	t.Helper()
+	secret, public, err := audit.GenerateKey(origin, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := note.NewSigner(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verifier, err := note.NewVerifier(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealing, err := seal.ParseSealingKey("WARD-SEALING-KEY-1 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
+	if err != nil {
+		t.Fatal(err)
+	}
+	index, err := seal.ParseIndexKey("WARD-INDEX-KEY-1 ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=")
+	if err != nil {
+		t.Fatal(err)
+	}
+	personal, err := seal.NewKeys([]seal.SealingKey{sealing}, []seal.IndexKey{index})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys{signer, note.VerifierList(verifier), personal}
+}
+
+func (k keys) options(store audit.Store, instance string) audit.Options {
+	return audit.Options{
+		Store: store, Signer: k.signer, Keys: k.personal, Origin: origin, Instance: instance,
+		RetryEvery: 50 * time.Millisecond,
+		Logger:     slog.New(slog.NewTextHandler(io.Discard, nil)),
+	}
+}
+
+func openLog(t testing.TB, options audit.Options) *audit.Log {
+	t.Helper()
+	log, err := audit.Open(t.Context(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { log.Close(context.Background()) })
+	return log
+}
+
+func entry(kind audit.Kind, correlation string) audit.Entry {
+	return audit.Entry{
+		Kind: kind, Time: time.Now(), Correlation: correlation, Client: "ed", Organisation: "RXX", Certificate: string(bytes.Repeat([]byte("ab"), 32)),
+		Username: "ed-system", NHSNumber: "9990000018", MessageID: correlation + "m", TrackingID: correlation + "t", QueryID: correlation + "q",
+		AuditIdentities: []audit.Identity{{Type: "2.16.840.1.113883.2.1.3.2.4.18.27", URI: "urn:nhs-uk:identity:ods:RXX:nurse"}},
+		Author:          &audit.Author{Form: "person", UserID: "555000000001", RoleProfile: "555100000001", Name: "A Nurse", Organisation: "RXX"},
+	}
+}
+
+// storm lets appenders record questions as fast as they can, each an intent that
+// claims an id and its outcome, until the end, and counts what was acknowledged.
+func storm(t testing.TB, logs []*audit.Log, appenders int, d time.Duration) (entries int64, failures []error) {
+	t.Helper()
+	var n atomic.Int64
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	end := time.Now().Add(d)
+	for i, log := range logs {
+		for j := range appenders {
+			wg.Go(func() {
+				for k := 0; time.Now().Before(end); k++ {
+					correlation := fmt.Sprintf("%d-%d-%d-%d", i, j, k, end.UnixNano())
+					_, err := log.AppendOnce(t.Context(), entry(audit.Intent, correlation), audit.Claim{Client: "ed", IDs: []string{correlation}, Until: end})
+					if err == nil {
+						n.Add(1)
+						_, err = log.Append(t.Context(), entry(audit.Outcome, correlation))
+					}
+					if err == nil {
+						n.Add(1)
+					} else {
+						mu.Lock()
+						failures = append(failures, err)
+						mu.Unlock()
+					}
+				}
+			})
+		}
+	}
+	wg.Wait()
+	return n.Load(), failures
+}
+
+// WRD-AUD-01, MSCA-AUD-03e: several logs write one tree, and none starves.
+func TestSeveralWritersMakeOneTree(t *testing.T) {
+	k, url := newKeys(t), database(t)
+	var logs []*audit.Log
+	for i := range 3 {
+		name := fmt.Sprint("ward-", i)
+		logs = append(logs, openLog(t, k.options(open(t, url, name), name)))
+	}
+	acknowledged, failures := storm(t, logs, 8, 3*time.Second)
+	if len(failures) > 0 {
+		t.Fatalf("%d entries failed, the first: %v", len(failures), failures[0])
+	}
+	reader, err := postgres.OpenReadOnly(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	report, err := audit.Verify(t.Context(), reader, k.public, origin, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Entries != acknowledged || report.OpenIntents != 0 {
+		t.Errorf("%d entries were acknowledged, the store holds %d with %d intents open", acknowledged, report.Entries, report.OpenIntents)
+	}
+	shares := map[string]int64{}
+	for record, err := range audit.Entries(t.Context(), reader, k.personal, 0, report.Entries) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		shares[record.Entry.Instance]++
+	}
+	for _, n := range shares {
+		if len(shares) != 3 || n < acknowledged/20 {
+			t.Errorf("a writer was starved: %v", shares)
+		}
+	}
+	t.Log(shares)
+}
+
+// counted counts commits, and those that came too late.
+type counted struct {
+	*postgres.Store
+	commits, late atomic.Int64
+}
+
+func (c *counted) Commit(ctx context.Context, g audit.Group) error {
+	err := c.Store.Commit(ctx, g)
+	if err == nil {
+		c.commits.Add(1)
+	} else {
+		c.late.Add(1)
+	}
+	return err
+}
+
+func BenchmarkWriters(b *testing.B) {
+	for _, writers := range []int{1, 3} {
+		for _, appenders := range []int{1, 16, 64} {
+			b.Run(fmt.Sprintf("writers=%d/appenders=%d", writers, appenders), func(b *testing.B) {
+				k := newKeys(b)
+				url, err := server.Database()
+				if err != nil {
+					b.Fatal(err)
+				}
+				var logs []*audit.Log
+				var stores []*counted
+				for i := range writers {
+					name := fmt.Sprint("ward-", i)
+					store, err := postgres.Open(b.Context(), url, name)
+					if err != nil {
+						b.Fatal(err)
+					}
+					b.Cleanup(func() { store.Close() })
+					stores = append(stores, &counted{Store: store})
+					logs = append(logs, openLog(b, k.options(stores[i], name)))
+				}
+				for b.Loop() {
+					const d = 4 * time.Second
+					var commits, late int64
+					for _, store := range stores {
+						commits -= store.commits.Load()
+						late -= store.late.Load()
+					}
+					entries, failures := storm(b, logs, appenders, d)
+					for _, store := range stores {
+						commits += store.commits.Load()
+						late += store.late.Load()
+					}
+					b.ReportMetric(float64(entries)/d.Seconds(), "entries/s")
+					b.ReportMetric(float64(commits)/d.Seconds(), "commits/s")
+					b.ReportMetric(float64(late)/d.Seconds(), "late/s")
+					b.ReportMetric(float64(len(failures)), "failures")
+				}
+			})
+		}
+	}
+}
