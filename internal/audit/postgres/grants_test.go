@@ -47,7 +47,7 @@ func TestRightsThatAreNeeded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer reader.Close()
-	report, err := audit.Verify(t.Context(), reader, k.public, origin, "")
+	report, err := audit.Verify(t.Context(), reader, k.public, origin, nil)
 	if err != nil || report.Removed != 1 {
 		t.Errorf("%+v, %v", report, err)
 	}

@@ -136,7 +136,7 @@ func TestSeveralWritersMakeOneTree(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer reader.Close()
-	report, err := audit.Verify(t.Context(), reader, k.public, origin, "")
+	report, err := audit.Verify(t.Context(), reader, k.public, origin, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
