@@ -119,7 +119,7 @@ func (c Criteria) terms(keys *seal.Keys, correlations []string) [][]seal.Term {
 	if c.Message != "" {
 		message := idTerms(audit.FieldMessage, c.Message)
 		for _, correlation := range correlations {
-			message = append(message, audit.TermsOf(keys, audit.FieldCorrelation, correlation)...)
+			message = append(message, idTerms(audit.FieldCorrelation, correlation)...)
 		}
 		all = append(all, message)
 	}
