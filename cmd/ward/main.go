@@ -27,7 +27,12 @@ const usage = `ward is a CP-IS Spine Mini Service Provider.
   ward conform client -config FILE           play the provider for a client under test
            [-confirm FILE] [-json FILE] [-junit FILE] [-html FILE]
   ward audit verify -config FILE             check the whole audit log
+  ward audit search -config FILE             find entries by patient, user, client, time ...
+           [-nhs NUMBER] [-user USER] ...    (-h lists all). Reading is recorded in the log.
   ward audit show -config FILE               show entries  [-from N] [-n COUNT] [-json]
+           [-correlation ID]                 or one whole transaction. Recorded in the log.
+  ward audit export -config FILE             write the entries that a search would find
+           [-format jsonl] [-open] ...       (-h lists all). Recorded in the log.
   ward audit keygen -name NAME -out FOLDER   make the keys that sign checkpoints
   ward version
 `
@@ -76,6 +81,10 @@ func run(ctx context.Context, args []string, out, log io.Writer) int {
 		code, err = conformClient(ctx, args[1:], out, log)
 	case "audit verify":
 		err = auditVerify(ctx, args[1:], out, log)
+	case "audit search":
+		err = auditSearch(ctx, args[1:], out, log)
+	case "audit export":
+		err = auditExport(ctx, args[1:], out, log)
 	case "audit show":
 		err = auditShow(ctx, args[1:], out, log)
 	case "audit keygen":

@@ -169,14 +169,7 @@ func (c *checker) audit(s *Settings) {
 		}
 	}
 	positive(c, "audit.checkpoint_every", s.Audit.Every)
-	key, ok := c.secret("audit.signing_key", s.Audit.SigningKey)
-	if ok {
-		signer, err := note.NewSigner(strings.TrimSpace(string(key)))
-		if err != nil {
-			c.problems.add("audit.signing_key", "is not a signing key; make one with: ward audit keygen")
-		}
-		s.Signer = signer
-	}
+	s.Signer = c.signer(s.Audit.SigningKey)
 	s.Keys = c.personalKeys(s.Audit)
 	s.Verifier = c.verifier(s.Audit.VerifierKey)
 	if s.Signer != nil && s.Verifier != nil && (s.Signer.Name() != s.Verifier.Name() || s.Signer.KeyHash() != s.Verifier.KeyHash()) {
@@ -230,12 +223,13 @@ type Store struct {
 }
 
 // AuditFile is the part of a configuration that reading the audit log needs: no
-// signing key and no certificate.
+// certificate, and no secret key to verify it.
 type AuditFile struct {
 	Store       Store
 	Checkpoints string
 	Verifier    note.Verifier
-	Keys        *seal.Keys // nil where one cannot be read: the log can then be verified all the same
+	Keys        *seal.Keys  // nil where one cannot be read: the log can then be verified all the same
+	Signer      note.Signer // nil where it cannot be read: nothing can then be recorded, so nothing but that be read
 }
 
 // LoadAudit reads the audit part of the configuration file of `ward serve`, so
@@ -254,10 +248,24 @@ func LoadAudit(path string) (*AuditFile, error) {
 	}
 	a.Verifier = c.verifier(file.Audit.VerifierKey)
 	a.Keys = (&checker{folder: c.folder}).personalKeys(file.Audit)
+	a.Signer = (&checker{folder: c.folder}).signer(file.Audit.SigningKey)
 	if len(c.problems) > 0 {
 		return nil, c.problems
 	}
 	return a, nil
+}
+
+func (c *checker) signer(path string) note.Signer {
+	key, ok := c.secret("audit.signing_key", path)
+	if !ok {
+		return nil
+	}
+	signer, err := note.NewSigner(strings.TrimSpace(string(key)))
+	if err != nil {
+		c.problems.add("audit.signing_key", "is not a signing key; make one with: ward audit keygen")
+		return nil
+	}
+	return signer
 }
 
 func (c *checker) verifier(path string) note.Verifier {

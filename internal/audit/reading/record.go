@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/wardsmsp/ward/internal/audit"
 )
@@ -41,6 +42,9 @@ func (r *Reader) record(ctx context.Context, who Who, did detail, records []audi
 	return r.append(ctx, who, did, number, len(records))
 }
 
+// recordTime is how long recording a reading may take.
+const recordTime = 10 * time.Second
+
 // append writes the entry of a reading. It has the NHS number that was sought, or that
 // of the one person who was seen, so that it is found again under that number.
 func (r *Reader) append(ctx context.Context, who Who, did detail, number string, entries int) error {
@@ -51,6 +55,8 @@ func (r *Reader) append(ctx context.Context, who Who, did detail, number string,
 	if err != nil {
 		return errors.Join(ErrNotRecorded, err)
 	}
+	ctx, cancel := context.WithTimeout(ctx, recordTime)
+	defer cancel()
 	_, err = r.log.Append(ctx, audit.Entry{
 		Kind:      audit.Read,
 		Time:      r.now(),

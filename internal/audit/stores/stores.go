@@ -28,8 +28,8 @@ type Reader interface {
 func Open(_ context.Context, c config.Store) (Store, error) { return sqlite.Open(c.Database) }
 
 // Join opens a store that is there, for a few entries beside a provider that may be
-// running.
-func Join(_ context.Context, c config.Store) (Store, error) { return sqlite.Join(c.Database) }
+// running. It waits for the other until ctx ends.
+func Join(ctx context.Context, c config.Store) (Store, error) { return sqlite.Join(ctx, c.Database) }
 
 // Read opens a store for reading.
 func Read(_ context.Context, c config.Store) (Reader, error) { return sqlite.OpenReadOnly(c.Database) }
