@@ -56,7 +56,7 @@ func joinLog(ctx context.Context, file *config.AuditFile, reason string) (*audit
 	defer cancel()
 	store, err := stores.Join(ctx, file.Store)
 	if err != nil {
-		return nil, fmt.Errorf("the audit log cannot be opened so that this is recorded in it: %w", err)
+		return nil, fmt.Errorf("reading the log is recorded in it, and it cannot be opened to be written: %w", err)
 	}
 	log, err := audit.Open(ctx, audit.Options{
 		Store:       store,
@@ -66,7 +66,7 @@ func joinLog(ctx context.Context, file *config.AuditFile, reason string) (*audit
 		Logger:      slog.New(slog.DiscardHandler), // errors are returned
 	})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("the audit log cannot be written, so that nothing is shown of it: %w", err), store.Close())
+		return nil, errors.Join(fmt.Errorf("reading the log is recorded in it, and it cannot be written: %w", err), store.Close())
 	}
 	return &auditLog{file: file, store: store, log: log, who: who}, nil
 }

@@ -32,8 +32,8 @@ func auditSearch(ctx context.Context, args []string, out, log io.Writer) (err er
 	if err != nil {
 		return err
 	}
-	if *limit < 1 {
-		return usageError("-n must be from 1 to 1000")
+	if *limit < 1 || *limit > reading.MaxLimit {
+		return usageError(fmt.Sprintf("-n must be from 1 to %d", reading.MaxLimit))
 	}
 	l, err := openLog(ctx, *path, *reason)
 	if err != nil {
@@ -104,12 +104,18 @@ func criteriaFlags(set *flag.FlagSet) func() (reading.Criteria, error) {
 				return reading.Criteria{}, err
 			}
 		}
-		if c.NHSNumber != "-" {
-			return c, nil
+		if c.NHSNumber == "-" {
+			number, err := readLine(os.Stdin)
+			if err != nil {
+				return reading.Criteria{}, err
+			}
+			c.NHSNumber = number
 		}
-		number, err := readLine(os.Stdin)
-		c.NHSNumber = number
-		return c, err
+		err := c.Check()
+		if err != nil {
+			return reading.Criteria{}, usageError(err.Error())
+		}
+		return c, nil
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/reading"
 )
 
 // auditShow shows a run of entries, or one whole transaction.
@@ -25,6 +26,9 @@ func auditShow(ctx context.Context, args []string, out, log io.Writer) (err erro
 	err = parseAlone(set, args)
 	if err != nil {
 		return err
+	}
+	if *count < 1 || *count > reading.MaxLimit {
+		return usageError(fmt.Sprintf("-n must be from 1 to %d", reading.MaxLimit))
 	}
 	l, err := openLog(ctx, *path, *reason)
 	if err != nil {

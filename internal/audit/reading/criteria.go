@@ -39,6 +39,13 @@ var kinds = [...]audit.Kind{
 	audit.Stepped, audit.LoggedIn, audit.LoggedOut, audit.LoginFailed,
 }
 
+// Check returns why criteria cannot be searched for, or nil. The error never quotes what
+// is personal.
+func (c Criteria) Check() error {
+	_, err := c.normal()
+	return err
+}
+
 // normal checks criteria and gives them the form in which they are compared and
 // recorded. Errors never quote what is personal.
 func (c Criteria) normal() (Criteria, error) {
