@@ -149,7 +149,7 @@ func (m *model) appendAll(t fataler, all []audit.Entry) {
 	var wg sync.WaitGroup
 	next := make(chan audit.Entry)
 	errs := make(chan error, len(all))
-	for range 32 {
+	for range 256 { // as many as share a commit
 		wg.Go(func() {
 			for e := range next {
 				_, err := m.Append(context.Background(), e)
