@@ -41,9 +41,11 @@ type model struct {
 	log   *audit.Log
 	store audit.Store
 	keys  *seal.Keys // with which it is read
+	group int        // how many entries share a commit, if there are as many
 
 	mu      sync.Mutex
 	entries map[int64]audit.Entry
+	signer  note.Signer
 	locked  map[int64]bool // the key of the content is not among the keys
 	removed map[int64]bool // the content was destroyed
 }
@@ -85,8 +87,9 @@ func newModel(t fataler, store audit.Store, r *mathrand.Rand, size int) *model {
 	signer := must2(note.NewSigner, t, must(t, signerKey, err))
 	earlier, newer := sealingKey(t), sealingKey(t)
 	firstIndex, secondIndex := indexKey(t), indexKey(t)
-	m := &model{store: store, entries: make(map[int64]audit.Entry), locked: make(map[int64]bool), removed: make(map[int64]bool)}
+	m := &model{store: store, group: 256, entries: make(map[int64]audit.Entry), locked: make(map[int64]bool), removed: make(map[int64]bool)}
 
+	m.signer = signer
 	all := events(r, size)
 	old, middle := 0, len(all)/2
 	if r.IntN(2) == 0 {
@@ -125,7 +128,7 @@ func hasContent(e *audit.Entry) bool {
 
 func (m *model) open(t fataler, signer note.Signer, keys *seal.Keys) {
 	log, err := audit.Open(context.Background(), audit.Options{
-		Store: m.store, Signer: signer, Keys: keys, Origin: origin, Logger: slog.New(slog.DiscardHandler),
+		Store: m.store, Signer: signer, Keys: keys, Origin: origin, MaxGroup: m.group, Logger: slog.New(slog.DiscardHandler),
 	})
 	m.log = must(t, log, err)
 }
@@ -149,7 +152,7 @@ func (m *model) appendAll(t fataler, all []audit.Entry) {
 	var wg sync.WaitGroup
 	next := make(chan audit.Entry)
 	errs := make(chan error, len(all))
-	for range 256 { // as many as share a commit
+	for range m.group {
 		wg.Go(func() {
 			for e := range next {
 				_, err := m.Append(context.Background(), e)

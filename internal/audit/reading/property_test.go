@@ -262,6 +262,9 @@ func BenchmarkSearchByNumber(b *testing.B) {
 	store := must2(sqlite.Open, b, filepath.Join(b.TempDir(), "audit.db"))
 	defer store.Close()
 	m := newModel(b, store, mathrand.New(mathrand.NewPCG(1, 2)), 40)
+	must(b, 0, m.log.Close(context.Background()))
+	m.group = 4096 // to be done sooner
+	m.open(b, m.signer, m.keys)
 	defer m.log.Close(context.Background())
 	all := make([]audit.Entry, 0, size)
 	for i := range size {
