@@ -16,14 +16,25 @@ import (
 )
 
 // auditVerify checks the whole log with nothing but public keys, and records that where
-// the log can be written.
+// the log can be written; or checks what was handed out of a log.
 func auditVerify(ctx context.Context, args []string, out, log io.Writer) error {
 	set := flags("audit verify", log)
 	path := set.String("config", "", "configuration `FILE`")
 	reason := set.String("reason", "", "`WHY` the log is verified, to be recorded")
+	var h handedOut
+	set.StringVar(&h.export, "export", "", "check this exported `FILE`, with -key alone")
+	set.StringVar(&h.proof, "proof", "", "check this proof of an entry in a `FILE`, with -key alone")
+	set.StringVar(&h.consistency, "consistency", "", "check this proof in a `FILE` that a log only grew, with -key alone")
+	set.StringVar(&h.key, "key", "", "`FILE` of the log's public key, audit-key.pub")
 	err := parseAlone(set, args)
 	if err != nil {
 		return err
+	}
+	if h != (handedOut{}) {
+		if *path != "" {
+			return usageError("name -config to check the log, or -key and one of -export, -proof and -consistency to check what was handed out of it")
+		}
+		return h.verify(out)
 	}
 	file, err := config.LoadAudit(*path)
 	if err != nil {

@@ -229,6 +229,7 @@ type AuditFile struct {
 	Checkpoints string
 	Verifier    note.Verifier
 	Keys        *seal.Keys  // nil where one cannot be read: the log can then be verified all the same
+	ODSCode     string      // the provider's
 	Signer      note.Signer // nil where it cannot be read: nothing can then be recorded, so nothing but that be read
 }
 
@@ -243,6 +244,7 @@ func LoadAudit(path string) (*AuditFile, error) {
 	}
 	c := &checker{folder: filepath.Dir(path)}
 	a := &AuditFile{Store: Store{Database: c.path(file.Audit.Database)}, Checkpoints: c.path(file.Audit.Checkpoints)}
+	a.ODSCode = file.ODSCode
 	if a.Store.Database == "" {
 		c.problems.add("audit.database", "is missing; name the file of the audit log")
 	}
