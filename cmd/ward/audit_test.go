@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -82,7 +84,12 @@ func TestAuditVerifyFindsAFlippedBit(t *testing.T) {
 	s := asked(t, withPlan, withoutRecord)
 	database := filepath.Join(s.Dir, "audit.db")
 	content := []byte(read(t, database))
-	leaves := strings.Split(strings.TrimSpace(ward(t, "audit", "show", "-json", "-config", s.WardConfig()).out), "\n")
+	// Without the signing key a verification is not recorded, and is made all the same.
+	err := os.Chmod(filepath.Join(s.Dir, "audit-key"), 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaves := leaves(t, s)
 	for seq, leaf := range leaves {
 		flipped := []byte(leaf)
 		flipped[len(leaf)/2] ^= 1
@@ -91,7 +98,7 @@ func TestAuditVerifyFindsAFlippedBit(t *testing.T) {
 			t.Fatal(err)
 		}
 		e := ward(t, "audit", "verify", "-config", s.WardConfig())
-		e.expect(t, exitFailed, "DOES NOT VERIFY", fmt.Sprintf(" %d entries before the fault", seq), fmt.Sprintf("entry %d ", seq))
+		e.expect(t, exitFailed, "DOES NOT VERIFY", fmt.Sprintf(" %d entries before the fault", seq), fmt.Sprintf("entry %d ", seq), "could not be recorded in the log")
 		if e.out != "" || strings.Contains(e.log, withPlan) {
 			t.Errorf("out %q, log %q", e.out, e.log)
 		}
@@ -152,16 +159,18 @@ func TestAuditShow(t *testing.T) {
 	}
 }
 
-// The stored form is printed as it is hashed, a range at a time.
+// Each entry is printed with all its fields, and its leaf as it is hashed.
 func TestAuditShowJSON(t *testing.T) {
 	s := asked(t, withPlan)
+	stored := leaves(t, s)
 	e := ward(t, "audit", "show", "-json", "-from", "2", "-n", "2", "-config", s.WardConfig())
 	e.expect(t, exitDone)
-	lines := strings.Split(strings.TrimSpace(e.out), "\n")
-	for i, kind := range []audit.Kind{audit.Intent, audit.Outcome} {
-		leaf, err := audit.ParseLeaf([]byte(lines[i]))
-		if err != nil || leaf.Seq != int64(i+2) || leaf.Entry.Kind != kind || len(lines) != 2 {
-			t.Errorf("line %d: entry %d, %s, error %v", i+1, leaf.Seq, leaf.Entry.Kind, err)
+	lines := jsonLines(t, e.out)
+	for i, kind := range []string{"intent", "outcome"} {
+		l := lines[i]
+		if l.Seq != int64(i+2) || l.State != "whole" || l.Leaf != stored[i+2] || len(lines) != 2 ||
+			l.Entry["kind"] != kind || l.Entry["nhs_number"] != withPlan || l.Entry["username"] == nil {
+			t.Errorf("line %d: %+v", i+1, l)
 		}
 	}
 }
@@ -178,6 +187,46 @@ func TestAuditShowIsNotTalkedTo(t *testing.T) {
 	if strings.Count(e.out, "\n") != 3 || strings.ContainsAny(e.out, "\x1b\u009b\u202e\t") {
 		t.Errorf("the list says what a client told it to: %q", e.out)
 	}
+}
+
+// leaves are those of the whole log of a stage, without reading it through the log.
+func leaves(t *testing.T, s *stage.Stage) []string {
+	t.Helper()
+	store, err := sqlite.OpenReadOnly(filepath.Join(s.Dir, "audit.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	var all []string
+	for row, err := range store.Rows(t.Context(), 0, math.MaxInt64) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, string(row.Leaf))
+	}
+	return all
+}
+
+// jsonLine is a line that -json prints.
+type jsonLine struct {
+	Seq   int64
+	State string
+	Entry map[string]any
+	Leaf  string
+}
+
+func jsonLines(t *testing.T, out string) []jsonLine {
+	t.Helper()
+	var all []jsonLine
+	for text := range strings.Lines(out) {
+		var l jsonLine
+		err := json.Unmarshal([]byte(text), &l)
+		if err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		all = append(all, l)
+	}
+	return all
 }
 
 // appendEntry writes one entry into the log of a stage, as the provider would.

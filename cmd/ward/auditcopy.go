@@ -3,11 +3,11 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"time"
@@ -20,24 +20,32 @@ import (
 )
 
 // auditBackup copies the log, in use or not, into an SQLite file, or brings an earlier
-// backup up to date.
-func auditBackup(ctx context.Context, args []string, out, log io.Writer) error {
+// backup up to date. That is recorded as a reading.
+func auditBackup(ctx context.Context, args []string, out, log io.Writer) (err error) {
 	set := flags("audit backup", log)
 	path := set.String("config", "", "configuration `FILE`")
 	target := set.String("out", "", "SQLite `FILE` to write, or an earlier backup of the same log to bring up to date")
-	err := parseAlone(set, args)
+	reason := set.String("reason", "", "what for, for the log")
+	err = parseAlone(set, args)
 	if err != nil {
 		return err
 	}
 	if *target == "" {
 		return usageError("name the file of the backup: -out FILE")
 	}
-	store, file, err := openAudit(ctx, *path)
+	l, err := openLog(ctx, *path, *reason)
 	if err != nil {
 		return err
 	}
-	defer store.Close()
-	return copyInto(ctx, store, config.Store{Database: *target}, file.Verifier, out)
+	defer func() { err = errors.Join(err, l.close(ctx)) }()
+	_, err = l.log.Append(ctx, audit.Entry{
+		Kind: audit.Read, Time: time.Now(), Operator: l.who.Operator, Purpose: l.who.Purpose, Remote: l.who.Remote,
+		Detail: json.RawMessage(`{"did":"backup"}`),
+	})
+	if err != nil {
+		return err
+	}
+	return copyInto(ctx, l.store, config.Store{Database: *target}, l.file.Verifier, out)
 }
 
 // auditMigrate copies the log of one configuration into the empty store of another, of
@@ -178,7 +186,7 @@ func exportedSince(settings *config.Settings, size int64) ([]audit.Exported, err
 // recordRestore is the first entry of a log that goes on from a copy. Until the newer
 // checkpoints were set aside no provider starts over it.
 func recordRestore(ctx context.Context, settings *config.Settings, covered int64, reason string, out io.Writer) error {
-	operator, err := operatorName()
+	who, err := operator(reason)
 	if err != nil {
 		return err
 	}
@@ -192,7 +200,7 @@ func recordRestore(ctx context.Context, settings *config.Settings, covered int64
 		return err
 	}
 	seq, err := log.Append(ctx, audit.Entry{
-		Kind: audit.Restored, Time: time.Now(), Operator: operator, Purpose: reason, Covered: covered,
+		Kind: audit.Restored, Time: time.Now(), Operator: who.Operator, Remote: who.Remote, Purpose: who.Purpose, Covered: covered,
 		Reason: "the log goes on from a backup; entries that an exported checkpoint covers are lost",
 	})
 	if err == nil {
@@ -213,13 +221,4 @@ func setAside(lost []audit.Exported) error {
 		}
 	}
 	return nil
-}
-
-// operatorName is who runs the program.
-func operatorName() (string, error) {
-	u, err := user.Current()
-	if err != nil {
-		return "", err
-	}
-	return u.Username, nil
 }

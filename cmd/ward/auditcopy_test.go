@@ -30,17 +30,17 @@ func TestBackupIsRestored(t *testing.T) {
 	backup := filepath.Join(t.TempDir(), "backup.db")
 	stop := play(t, s)
 	e := ward(t, "audit", "backup", "-config", s.WardConfig(), "-out", backup)
-	e.expect(t, exitDone, "Copied 6 entries to the 0 that were there")
+	e.expect(t, exitDone, "Copied 7 entries to the 0 that were there")
 	stop()
 	e = ward(t, "audit", "backup", "-config", s.WardConfig(), "-out", backup)
-	e.expect(t, exitDone, "Copied 1 entries to the 6 that were there")
+	e.expect(t, exitDone, "Copied 2 entries to the 7 that were there")
 
 	removeLog(t, s)
 	e = ward(t, "audit", "restore", "-config", s.WardConfig(), "-from", backup)
-	e.expect(t, exitDone, "Copied 7 entries")
+	e.expect(t, exitDone, "Copied 9 entries")
 	play(t, s)()
 	e = ward(t, "audit", "verify", "-config", s.WardConfig())
-	e.expect(t, exitDone, "verifies: 9 entries")
+	e.expect(t, exitDone, "verifies: 11 entries")
 }
 
 // WRD-AUD-03: a backup that lacks entries which were covered by a checkpoint is gone on

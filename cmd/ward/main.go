@@ -26,9 +26,17 @@ const usage = `ward is a CP-IS Spine Mini Service Provider.
            [-json FILE] [-junit FILE] [-html FILE]
   ward conform client -config FILE           play the provider for a client under test
            [-confirm FILE] [-json FILE] [-junit FILE] [-html FILE]
-  ward audit verify -config FILE             check the whole audit log
+  ward audit verify -config FILE             check the whole audit log, or what was handed
+           -key FILE -export|-proof FILE     out of it, with nothing but its public key
+  ward audit search -config FILE             find entries by patient, user, client, time ...
+           [-nhs NUMBER] [-user USER] ...    (-h lists all). Reading is recorded in the log.
   ward audit show -config FILE               show entries  [-from N] [-n COUNT] [-json]
-  ward audit backup -config FILE -out FILE   copy the audit log, in use or not, or bring a copy up to date
+           [-correlation ID]                 or one whole transaction. Recorded in the log.
+  ward audit export -config FILE             write the entries that a search would find
+           [-format jsonl|fhir|atna] [-open] (-h lists all). Recorded in the log.
+  ward audit prove -config FILE -seq N       write a proof that an entry is in the log
+           [-open] [-out FILE]               Recorded in the log.
+  ward audit backup -config FILE -out FILE   copy the audit log, in use or not. Recorded in the log.
   ward audit restore -config FILE -from FILE go on from a backup  [-accept-loss] [-reason TEXT]
   ward audit migrate -config FILE -to FILE   move the audit log to another store
   ward audit recover -config FILE            close as unknown what an instance that is gone for
@@ -81,6 +89,12 @@ func run(ctx context.Context, args []string, out, log io.Writer) int {
 		code, err = conformClient(ctx, args[1:], out, log)
 	case "audit verify":
 		err = auditVerify(ctx, args[1:], out, log)
+	case "audit search":
+		err = auditSearch(ctx, args[1:], out, log)
+	case "audit export":
+		err = auditExport(ctx, args[1:], out, log)
+	case "audit prove":
+		err = auditProve(ctx, args[1:], out, log)
 	case "audit show":
 		err = auditShow(ctx, args[1:], out, log)
 	case "audit backup":

@@ -68,7 +68,7 @@ func TestServeStopsInOrder(t *testing.T) {
 		t.Error("the log names a patient")
 	}
 	ward(t, "audit", "verify", "-config", s.WardConfig()).expect(t, exitDone, "0 questions")
-	ward(t, "audit", "show", "-n", "1", "-config", s.WardConfig()).expect(t, exitDone, "stopped")
+	ward(t, "audit", "show", "-n", "2", "-config", s.WardConfig()).expect(t, exitDone, "stopped", "verified")
 }
 
 // WRD-OPS-15: a bad configuration is refused with all its faults, and nothing starts.

@@ -170,16 +170,7 @@ func (c *checker) audit(s *Settings) {
 	s.Remote.Destinations = c.destinations(s.Audit.Destinations)
 	s.Remote.Witnesses = c.witnesses(s.Audit.Witnesses)
 	positive(c, "audit.checkpoint_every", s.Audit.Every)
-	key, ok := c.secret("audit.signing_key", s.Audit.SigningKey)
-	if ok {
-		signer, err := note.NewSigner(strings.TrimSpace(string(key)))
-		if err != nil {
-			c.problems.add("audit.signing_key", "is not a signing key; make one with: ward audit keygen")
-		} else {
-			c.holds("audit.signing_key", keyName(signer))
-		}
-		s.Signer = signer
-	}
+	s.Signer = c.signer(s.Audit.SigningKey)
 	s.Keys = c.personalKeys(s.Audit)
 	s.Verifier = c.verifier(s.Audit.VerifierKey)
 	if s.Verifier != nil {
@@ -298,12 +289,14 @@ func (c *checker) instance(a Audit) string {
 }
 
 // AuditFile is the part of a configuration that reading the audit log needs: no
-// signing key and no certificate.
+// certificate, and no secret key to verify it.
 type AuditFile struct {
 	Store       Store
 	Checkpoints []string // folders
 	Verifier    note.Verifier
-	Keys        *seal.Keys // nil where one cannot be read: the log can then be verified all the same
+	Keys        *seal.Keys  // nil where one cannot be read: the log can then be verified all the same
+	ODSCode     string      // the provider's
+	Signer      note.Signer // nil where it cannot be read: nothing can then be recorded, so nothing but that be read
 }
 
 // LoadAudit reads the audit part of the configuration file of `ward serve`, so
@@ -317,12 +310,28 @@ func LoadAudit(path string) (*AuditFile, error) {
 	}
 	c := &checker{folder: filepath.Dir(path)}
 	a := &AuditFile{Store: c.store(file.Audit), Checkpoints: c.paths(file.Audit.Checkpoints)}
+	a.ODSCode = file.ODSCode
 	a.Verifier = c.verifier(file.Audit.VerifierKey)
 	a.Keys = (&checker{folder: c.folder}).personalKeys(file.Audit)
+	a.Signer = (&checker{folder: c.folder}).signer(file.Audit.SigningKey)
 	if len(c.problems) > 0 {
 		return nil, c.problems
 	}
 	return a, nil
+}
+
+func (c *checker) signer(path string) note.Signer {
+	key, ok := c.secret("audit.signing_key", path)
+	if !ok {
+		return nil
+	}
+	signer, err := note.NewSigner(strings.TrimSpace(string(key)))
+	if err != nil {
+		c.problems.add("audit.signing_key", "is not a signing key; make one with: ward audit keygen")
+		return nil
+	}
+	c.holds("audit.signing_key", keyName(signer))
+	return signer
 }
 
 func (c *checker) verifier(path string) note.Verifier {

@@ -50,7 +50,7 @@ func Open(path string) (*Store, error) {
 	s.path = path
 	err = create(path)
 	if err == nil {
-		err = s.open()
+		err = s.open(context.Background()) // nobody else writes
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("audit store %s: %w", path, err), s.Close())
@@ -61,27 +61,29 @@ func Open(path string) (*Store, error) {
 // Join opens a database that is there for writing, beside the process that has it
 // open, if one has. Each commit is made on what the store then holds, so that neither
 // disturbs the other; but who joins must not take the questions that are open for
-// abandoned.
-func Join(path string) (*Store, error) {
+// abandoned. A lock that the other holds is waited for until ctx ends.
+func Join(ctx context.Context, path string) (*Store, error) {
 	_, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("audit store: %w", err)
 	}
 	s := &Store{}
 	s.path = path
-	err = s.open()
+	err = s.open(ctx)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("audit store %s: %w", path, err), s.Close())
 	}
 	return s, nil
 }
 
-func (s *Store) open() (err error) {
+func (s *Store) open(ctx context.Context) (err error) {
 	s.writer, err = openWriter(s.path)
 	if err != nil {
 		return err
 	}
+	s.writer.SetInterrupt(ctx.Done())
 	err = bringUp(s.writer)
+	s.writer.SetInterrupt(nil)
 	if err != nil {
 		return err
 	}

@@ -262,13 +262,13 @@ func TestCommitAfterClose(t *testing.T) {
 // neither loses any.
 func TestJoinedStoreWritesBesideTheOpenOne(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit.db")
-	_, err := sqlite.Join(path)
+	_, err := sqlite.Join(t.Context(), path)
 	if err == nil {
 		t.Fatal("Join made a store")
 	}
 	first := open(t, path)
 	defer closeStore(t, first)
-	second, err := sqlite.Join(path)
+	second, err := sqlite.Join(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}

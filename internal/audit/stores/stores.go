@@ -35,12 +35,12 @@ func Open(ctx context.Context, c config.Store) (Store, error) {
 }
 
 // Join opens a store that is there, for a few entries beside a provider that may be
-// running.
+// running. It waits for the other until ctx ends.
 func Join(ctx context.Context, c config.Store) (Store, error) {
 	if c.Postgres != "" {
 		return postgres.Join(ctx, c.Postgres)
 	}
-	return sqlite.Join(c.Database)
+	return sqlite.Join(ctx, c.Database)
 }
 
 // Read opens a store for reading.
