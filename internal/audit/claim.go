@@ -68,10 +68,15 @@ func (l *Log) AppendOnce(ctx context.Context, e Entry, c Claim) (seq int64, err 
 	return l.append(ctx, e, rows, nil)
 }
 
-// AppendRemoval is Append for an entry that says of which earlier entries the content
-// is removed; the contents go in the transaction that records it (WRD-AUD-10).
-func (l *Log) AppendRemoval(ctx context.Context, e Entry, removals []Removal) (seq int64, err error) {
-	return l.append(ctx, e, nil, removals)
+// AppendRemoval is AppendOnce for an entry that says of which earlier entries the
+// content is removed; the contents go in the transaction that records it (WRD-AUD-10).
+// So nothing is removed once something else that has the same claim was recorded.
+func (l *Log) AppendRemoval(ctx context.Context, e Entry, c Claim, removals []Removal) (seq int64, err error) {
+	rows, err := c.rows()
+	if err != nil {
+		return 0, err
+	}
+	return l.append(ctx, e, rows, removals)
 }
 
 // admit marks the entries of a group that claim what was claimed before, in the

@@ -98,7 +98,7 @@ func (x *index) lost(ctx context.Context, v *verifier, term TermRow) error {
 	}
 	if leaf.Entry.HasContent() && row.Sealed == nil && !slices.Contains(leaf.Entry.publicTerms(), term.Term) {
 		if !x.late[row.Seq] {
-			v.removed.append(row.Seq, leaf.Entry.Kind.Class())
+			v.removed.late(row.Seq, leaf.Entry.Kind.Class())
 			if x.late == nil {
 				x.late = make(map[int64]bool)
 			}

@@ -1,89 +1,116 @@
 package audit
 
-import "math"
+import (
+	"math"
+	"math/bits"
+	"slices"
+)
 
-// removed keeps account of contents that are not there. Runs of entries of one class
-// whose contents are all gone are kept as one, so that a log of which years have
-// expired needs no more memory than another.
+// removed keeps account of contents that are not there and of which no entry that was
+// read says that they were removed. It has one bit for each, since a run of entries
+// would not do: between two of them may be others of which nothing was removed.
 type removed struct {
-	runs map[Class][]Range
-	last map[Class]int64 // the newest entry of each class whose content is there
+	missing map[Class]map[int64]*missingBlock // by the number of the block
+
+	// Of the entries from since on, which came while the log was read, what they say is
+	// kept: it may be told only afterwards that a content is there no more.
+	since  int64
+	recent []accounted
 }
 
-// add says that the content of an entry is not there. Entries come in their order.
+// missingBlock has a bit for each entry of one block.
+type missingBlock struct {
+	bits  [BlockSize / 64]uint64
+	count int
+}
+
+// accounted is what one entry says was removed.
+type accounted struct {
+	seq   int64
+	class Class // "" for any
+	gone  []Range
+}
+
+// add says that the content of an entry is not there.
 func (r *removed) add(seq int64, class Class) {
-	runs := r.runs[class]
-	if len(runs) > 0 && r.joins(class, runs[len(runs)-1]) {
-		runs[len(runs)-1].Last = seq
-		return
+	if r.missing == nil {
+		r.missing = make(map[Class]map[int64]*missingBlock)
 	}
-	r.append(seq, class)
-}
-
-// append says that a content which was there is there no more.
-func (r *removed) append(seq int64, class Class) {
-	if r.runs == nil {
-		r.runs = make(map[Class][]Range)
+	blocks := r.missing[class]
+	if blocks == nil {
+		blocks = make(map[int64]*missingBlock)
+		r.missing[class] = blocks
 	}
-	r.runs[class] = append(r.runs[class], Range{seq, seq})
-}
-
-// present says that the content of an entry is there, which ends a run.
-func (r *removed) present(seq int64, class Class) {
-	if r.last == nil {
-		r.last = make(map[Class]int64)
+	block := blocks[seq/BlockSize]
+	if block == nil {
+		block = new(missingBlock)
+		blocks[seq/BlockSize] = block
 	}
-	r.last[class] = seq
+	word, bit := &block.bits[seq%BlockSize/64], uint64(1)<<(seq%64)
+	if *word&bit == 0 {
+		*word |= bit
+		block.count++
+	}
 }
 
-// joins reports whether no content of the class is there after a run.
-func (r *removed) joins(class Class, run Range) bool {
-	last, ok := r.last[class]
-	return !ok || last < run.Last
+// late says that a content which was there when its entry was read is there no more.
+func (r *removed) late(seq int64, class Class) {
+	told := slices.ContainsFunc(r.recent, func(a accounted) bool {
+		return seq < a.seq && (a.class == "" || a.class == class) &&
+			slices.ContainsFunc(a.gone, func(gone Range) bool { return gone.First <= seq && seq <= gone.Last })
+	})
+	if !told {
+		r.add(seq, class)
+	}
 }
 
-// account takes off what an entry says was removed.
-func (r *removed) account(e *Entry) {
-	for class, runs := range r.runs {
+// account takes off what the entry seq says was removed from those before it.
+func (r *removed) account(seq int64, e *Entry) {
+	if seq >= r.since {
+		r.recent = append(r.recent, accounted{seq, e.Class, e.Removed})
+	}
+	for class, blocks := range r.missing {
 		if e.Class != "" && e.Class != class {
 			continue
 		}
 		for _, gone := range e.Removed {
-			runs = without(runs, gone)
+			clearRange(blocks, max(0, gone.First), min(gone.Last, seq-1))
 		}
-		r.runs[class] = runs
 	}
 }
 
-// without takes one run off others.
-func without(runs []Range, gone Range) []Range {
-	var kept []Range
-	for i, run := range runs {
-		if run.Last < gone.First || run.First > gone.Last {
-			if kept != nil {
-				kept = append(kept, run)
-			}
+func clearRange(blocks map[int64]*missingBlock, first, last int64) {
+	for number := first / BlockSize; first <= last && number <= last/BlockSize; number++ {
+		block := blocks[number]
+		if block == nil {
 			continue
 		}
-		if kept == nil {
-			kept = append(make([]Range, 0, len(runs)+1), runs[:i]...)
-		}
-		if run.First < gone.First {
-			kept = append(kept, Range{run.First, gone.First - 1})
-		}
-		if run.Last > gone.Last {
-			kept = append(kept, Range{gone.Last + 1, run.Last})
+		start := number * BlockSize
+		block.clear(max(first, start)-start, min(last, start+BlockSize-1)-start)
+		if block.count == 0 {
+			delete(blocks, number)
 		}
 	}
-	if kept == nil {
-		return runs
+}
+
+// clear takes off the entries from first to last, counted within the block.
+func (b *missingBlock) clear(first, last int64) {
+	for word := first / 64; word <= last/64; word++ {
+		mask := ^uint64(0)
+		if word == first/64 {
+			mask &= ^uint64(0) << (first % 64)
+		}
+		if word == last/64 {
+			mask &= ^uint64(0) >> (63 - last%64)
+		}
+		b.count -= bits.OnesCount64(b.bits[word] & mask)
+		b.bits[word] &^= mask
 	}
-	return kept
 }
 
 func (r *removed) empty() bool {
-	for _, runs := range r.runs {
-		if len(runs) > 0 {
+	for _, blocks := range r.missing {
+		if len(blocks) > 0 {
 			return false
 		}
 	}
@@ -93,10 +120,20 @@ func (r *removed) empty() bool {
 // mismatch is the first content that is not accounted for.
 func (r *removed) mismatch() error {
 	least := int64(math.MaxInt64)
-	for _, runs := range r.runs {
-		for _, run := range runs {
-			least = min(least, run.First)
+	for _, blocks := range r.missing {
+		for number, block := range blocks {
+			least = min(least, number*BlockSize+block.first())
 		}
 	}
 	return &Mismatch{First: least, Last: least, Reason: "has lost its content although no entry says that it was removed"}
+}
+
+// first is the first entry of a block that has one.
+func (b *missingBlock) first() int64 {
+	for word, set := range b.bits {
+		if set != 0 {
+			return int64(word*64 + bits.TrailingZeros64(set))
+		}
+	}
+	return BlockSize
 }

@@ -123,6 +123,7 @@ func (v *verifier) upToHead(ctx context.Context) (Head, error) {
 	from := v.edge.size
 	if from == 0 {
 		from = math.MinInt64
+		v.removed.since = head.Size
 	}
 	for row, err := range rows(ctx, v.store, from, head.Size) {
 		if err != nil {
@@ -173,7 +174,7 @@ func (v *verifier) entry(ctx context.Context, row Row) error {
 	case e.Kind.closes():
 		delete(v.open, e.Correlation)
 	case e.Kind == Erased || e.Kind == Expired:
-		v.removed.account(e)
+		v.removed.account(seq, e)
 	}
 	v.report.Entries = v.edge.size
 	err = v.index.add(ctx, v, row, leaf)
@@ -194,8 +195,6 @@ func (v *verifier) content(row Row, leaf Leaf) error {
 		v.report.Removed++
 	case sha256.Sum256(row.Sealed) != leaf.Entry.Content:
 		return &Mismatch{First: row.Seq, Last: row.Seq, Reason: "does not have the content that belongs to it: it was changed"}
-	default:
-		v.removed.present(row.Seq, leaf.Entry.Kind.Class())
 	}
 	return nil
 }
