@@ -113,6 +113,19 @@ type Audit struct {
 	Checkpoints string        `toml:"checkpoints"`  // folder, at best on another machine
 	Every       time.Duration `toml:"checkpoint_every"`
 	GroupWait   time.Duration `toml:"group_wait"` // how long to collect a group; 1ms
+
+	// ErasureKey is the file of the public key of those who may order that content is
+	// destroyed. Without it nothing can be erased.
+	ErasureKey string    `toml:"erasure_key"`
+	Retention  Retention `toml:"retention"`
+}
+
+// Retention is how long the content of entries is kept, as in "30y" or "18m": whole
+// years or months, for ever if empty.
+type Retention struct {
+	Questions  string `toml:"questions"`  // what was asked, answered and refused
+	Readings   string `toml:"readings"`   // who read the log, and log-ins
+	Operations string `toml:"operations"` // starts, stops and changes
 }
 
 // Operations is the listener for health, on a loopback address, off if empty.
