@@ -205,4 +205,3 @@ func coveredBy(active []Hold, entries ...entry) string {
 	}
 	return ""
 }
-

@@ -94,7 +94,9 @@ func (r *Remover) readOne(ctx context.Context, seq int64) (entry, error) {
 }
 
 // removable reports whether an entry has something that can be removed.
-func (e *entry) removable() bool { return e.state == audit.Whole && e.HasContent() || e.state == audit.Locked }
+func (e *entry) removable() bool {
+	return e.state == audit.Whole && e.HasContent() || e.state == audit.Locked
+}
 
 // transactions returns, by correlation, all entries of the transactions to which some
 // entries belong.
