@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -316,4 +317,98 @@ func TestDeletionWithoutAnEntryIsFound(t *testing.T) {
 	if !errors.As(err, &m) || m.First != 2 || m.Last != 2 {
 		t.Errorf("Verify = %v, want a mismatch at entry 2", err)
 	}
+}
+
+// WRD-AUD-10, WRD-AUD-02: a log verifies at any time while contents are being removed.
+func TestVerifyWhileErasing(t *testing.T) {
+	b := benchOn(t, new(audittest.Memory))
+	const people = 150
+	number := func(i int) string { return fmt.Sprintf("999%07d", i) }
+	for i := range 4 * people {
+		b.ask(number(i%people), "u")
+	}
+	done := make(chan error, 1)
+	go func() {
+		for i := range people {
+			o := sampleOrder()
+			o.NHSNumber = number(i)
+			file, err := o.Sign(b.court)
+			if err == nil {
+				_, err = b.remover.Erase(context.Background(), file, b.order, false)
+			}
+			if err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- nil
+	}()
+	for {
+		report := b.verify()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Fatal(err)
+			}
+			if report = b.verify(); report.Removed != 8*people {
+				t.Errorf("%d contents were removed, want %d", report.Removed, 8*people)
+			}
+			return
+		default:
+		}
+	}
+}
+
+// WRD-AUD-10: an entry of somebody else that shares a term by chance is not touched.
+func TestTermOfTwoNumbersErasesOne(t *testing.T) {
+	var memory audittest.Memory
+	b := benchOn(t, &memory)
+	b.ask(alice, "u")
+	b.ask(bob, "u")
+	head, err := memory.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared := audit.TermRow{Term: audit.TermsOf(b.keys, audit.FieldNHSNumber, alice)[0], Seq: 2}
+	err = memory.Commit(t.Context(), audit.Group{Base: head.Size, Checkpoint: head.Checkpoint, Terms: []audit.TermRow{shared}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.erase(signed(t, sampleOrder(), b.court))
+	if diff := cmp.Diff([]int64{0, 1}, b.removedOnes()); diff != "" {
+		t.Errorf("removed (-want +got):\n%s", diff)
+	}
+}
+
+// IG-3.9.6: what was indexed with an earlier key is found, too.
+func TestEraseUnderEveryIndexKey(t *testing.T) {
+	var memory audittest.Memory
+	b := benchOn(t, &memory)
+	b.ask(alice, "u")
+	earlier, err := seal.ParseIndexKey("WARD-INDEX-KEY-1 ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=")
+	if err != nil {
+		t.Fatal(err)
+	}
+	later, err := seal.ParseIndexKey("WARD-INDEX-KEY-1 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealing, err := seal.ParseSealingKey("WARD-SEALING-KEY-1 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = b.log.Close(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.keys, err = seal.NewKeys([]seal.SealingKey{sealing}, []seal.IndexKey{later, earlier})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.open(b.signer)
+	b.ask(alice, "u")
+	if got := b.erase(signed(t, sampleOrder(), b.court)); got.Entries != 4 {
+		t.Errorf("Erase = %+v", got)
+	}
+	b.verify()
 }

@@ -33,6 +33,7 @@ type bench struct {
 	store   audit.Store
 	log     *audit.Log
 	keys    *seal.Keys
+	signer  note.Signer
 	known   note.Verifiers
 	court   note.Signer
 	order   note.Verifier // of the court
@@ -56,7 +57,7 @@ func newBench(t testing.TB) *bench {
 func benchOn(t testing.TB, store audit.Store) *bench {
 	t.Helper()
 	signer, verifier := pair(t, origin)
-	b := &bench{t: t, store: store, keys: someKeys(t, "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="),
+	b := &bench{t: t, store: store, signer: signer, keys: someKeys(t, "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="),
 		known: note.VerifierList(verifier), now: time.Date(2026, 11, 2, 9, 30, 0, 0, time.UTC)}
 	b.court, b.order = pair(t, "court.example")
 	b.open(signer)
