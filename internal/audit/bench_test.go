@@ -76,13 +76,14 @@ func BenchmarkVerify(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "entries/s")
 }
 
-func BenchmarkParseLeaf(b *testing.B) {
+func BenchmarkReadLeaf(b *testing.B) {
 	row, _ := audit.NewRow(1, sample(1), sealingKeys(b))
 	leaf := row.Leaf
 	b.SetBytes(int64(len(leaf)))
 	b.ReportAllocs()
+	var r audit.LeafReader
 	for b.Loop() {
-		_, err := audit.ParseLeaf(leaf)
+		_, err := r.Read(leaf)
 		if err != nil {
 			b.Fatal(err)
 		}

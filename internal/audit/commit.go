@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wardsmsp/ward/internal/audit/merkle"
 	"github.com/wardsmsp/ward/internal/audit/seal"
 )
 
@@ -192,7 +193,7 @@ func (l *Log) commit(ctx context.Context, group []*pending) (base int64, err err
 				return 0, err
 			}
 		}
-		base = l.state.size
+		base = l.state.Size
 		err = l.commitOnce(ctx, group)
 		if err == nil {
 			return base, nil
@@ -215,22 +216,15 @@ func (l *Log) commitOnce(ctx context.Context, group []*pending) error {
 	if err != nil {
 		return err
 	}
-	g := Group{Base: s.size, Rows: make([]Row, 0, len(group)), Forget: l.options.Now().Unix()}
+	g := Group{Base: s.Size, Rows: make([]Row, 0, len(group)), Forget: l.options.Now().Unix()}
 	for _, p := range group {
 		if p.refused {
 			continue
 		}
-		err := g.add(s, p)
-		if err != nil {
-			return err
-		}
+		g.add(s, p)
 	}
 	slices.SortFunc(g.Terms, compareTerms)
-	root, err := s.root()
-	if err != nil {
-		return err
-	}
-	c := Checkpoint{Origin: l.options.Origin, Size: s.size, Root: root}
+	c := Checkpoint{Origin: l.options.Origin, Size: s.Size, Root: s.Root()}
 	g.Checkpoint, err = c.sign(l.options.Signer)
 	if err != nil {
 		return err
@@ -244,13 +238,10 @@ func (l *Log) commitOnce(ctx context.Context, group []*pending) error {
 }
 
 // add adds an entry to a group and to the edge of the tree.
-func (g *Group) add(at *edge, p *pending) error {
-	seq := at.size
+func (g *Group) add(at *merkle.Edge, p *pending) {
+	seq := at.Size
 	leaf := p.content.leaf(seq)
-	hashes, err := at.add(leaf)
-	if err != nil {
-		return err
-	}
+	hashes := at.Add(leaf, nil)
 	g.Rows = append(g.Rows, Row{Seq: seq, Leaf: leaf, Sealed: p.content.sealed, Hashes: hashes})
 	g.Claims = append(g.Claims, p.claims...)
 	g.Removals = append(g.Removals, p.removals...)
@@ -264,7 +255,6 @@ func (g *Group) add(at *edge, p *pending) error {
 	case p.kind.closes():
 		g.Closed = append(g.Closed, p.correlation)
 	}
-	return nil
 }
 
 // widen makes the last of some spans hold one more time, or begins another.
@@ -284,14 +274,14 @@ func compareTerms(a, b TermRow) int {
 
 // read reads the edge of the store's tree and refuses a doubtful store, and one that
 // does not begin with what this log already made durable.
-func (l *Log) read(ctx context.Context) (*edge, error) {
+func (l *Log) read(ctx context.Context) (*merkle.Edge, error) {
 	head, err := l.options.Store.Head(ctx)
 	if err != nil {
 		return nil, err
 	}
 	durable := l.durable.Load()
 	if head.Size == 0 && head.Checkpoint == nil && len(head.Open) == 0 && durable == nil {
-		return &edge{}, nil
+		return &merkle.Edge{}, nil
 	}
 	c, err := OpenCheckpoint(head.Checkpoint, l.known, l.options.Origin)
 	if err != nil {
@@ -304,11 +294,7 @@ func (l *Log) read(ctx context.Context) (*edge, error) {
 	if err != nil {
 		return nil, err
 	}
-	root, err := at.root()
-	if err != nil {
-		return nil, err
-	}
-	if root != c.Root {
+	if at.Root() != c.Root {
 		return nil, fmt.Errorf("audit: the stored tree of %d entries has another root than its checkpoint", head.Size)
 	}
 	if durable != nil {
@@ -331,11 +317,7 @@ func beginsWith(ctx context.Context, store Reader, size int64, c Checkpoint) err
 	if err != nil {
 		return err
 	}
-	root, err := e.root()
-	if err != nil {
-		return err
-	}
-	if root != c.Root {
+	if e.Root() != c.Root {
 		return fmt.Errorf("the store's first %d entries are not those of the checkpoint", c.Size)
 	}
 	return nil
@@ -358,12 +340,21 @@ func readIntent(ctx context.Context, store Reader, keys *seal.Keys, opened Opene
 
 // parseRow reads a row's leaf, which must be that of its place.
 func parseRow(row Row) (Leaf, error) {
-	leaf, err := ParseLeaf(row.Leaf)
+	var r LeafReader
+	leaf, err := readLeaf(&r, row)
 	if err != nil {
-		return Leaf{}, &Mismatch{First: row.Seq, Last: row.Seq, Reason: "cannot be read: " + err.Error()}
+		return Leaf{}, err
 	}
-	if leaf.Seq != row.Seq {
-		return Leaf{}, &Mismatch{First: row.Seq, Last: row.Seq, Reason: fmt.Sprintf("holds the sequence number %d", leaf.Seq)}
+	return *leaf, nil
+}
+
+func readLeaf(r *LeafReader, row Row) (*Leaf, error) {
+	leaf, err := r.Read(row.Leaf)
+	switch {
+	case err != nil:
+		return nil, &Mismatch{First: row.Seq, Last: row.Seq, Reason: "cannot be read: " + err.Error()}
+	case leaf.Seq != row.Seq:
+		return nil, &Mismatch{First: row.Seq, Last: row.Seq, Reason: fmt.Sprintf("holds the sequence number %d", leaf.Seq)}
 	}
 	return leaf, nil
 }

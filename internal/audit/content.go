@@ -24,7 +24,7 @@ func (e *Entry) sealContent(keys *seal.Keys, terms []seal.Term) (sealed []byte, 
 // ParseContent reads an opened content into the entry that its leaf gave. Errors
 // never quote the content.
 func (e *Entry) ParseContent(content []byte) error {
-	r := reader{leaf: content, bare: true}
+	r := reader{leaf: string(content), bare: true}
 	r.expect("{")
 	e.visitContent(&r)
 	r.expect("}")

@@ -19,7 +19,7 @@ type index struct {
 
 // add takes the next entry. Entries of the first two versions are found without an
 // index.
-func (x *index) add(ctx context.Context, v *verifier, row Row, leaf Leaf) error {
+func (x *index) add(ctx context.Context, v *verifier, row Row, leaf *Leaf) error {
 	if row.Seq/BlockSize != x.block {
 		err := x.compareTerms(ctx, v)
 		if err != nil {
@@ -72,7 +72,7 @@ func (x *index) compareTerms(ctx context.Context, v *verifier) error {
 		switch {
 		case len(want) > 0 && want[0] == have:
 			want = want[1:]
-		case have.Seq < v.edge.size: // others have come since
+		case have.Seq < v.edge.Size: // others have come since
 			return &Mismatch{First: have.Seq, Last: have.Seq, Reason: "is in the index for what is not in it"}
 		}
 	}
@@ -98,7 +98,10 @@ func (x *index) lost(ctx context.Context, v *verifier, term TermRow) error {
 	}
 	if leaf.Entry.HasContent() && row.Sealed == nil && !slices.Contains(leaf.Entry.publicTerms(), term.Term) {
 		if !x.late[row.Seq] {
-			v.removed.late(row.Seq, leaf.Entry.Kind.Class())
+			class := leaf.Entry.Kind.Class()
+			if !v.accounted.has(row.Seq, class) {
+				v.missing.Add(row.Seq, class)
+			}
 			if x.late == nil {
 				x.late = make(map[int64]bool)
 			}
@@ -117,11 +120,11 @@ func (x *index) compareSpans(ctx context.Context, v *verifier) error {
 	want := x.spans
 	for _, have := range stored {
 		first := have.Number * SpanSize
-		if first >= v.edge.size {
+		if first >= v.edge.Size {
 			break // it has come since
 		}
-		complete := first+SpanSize <= v.edge.size
-		wrong := &Mismatch{First: first, Last: min(first+SpanSize, v.edge.size) - 1, Reason: "have other times than the store says: they would not be found"}
+		complete := first+SpanSize <= v.edge.Size
+		wrong := &Mismatch{First: first, Last: min(first+SpanSize, v.edge.Size) - 1, Reason: "have other times than the store says: they would not be found"}
 		if len(want) == 0 || have.Number < want[0].Number {
 			return wrong
 		}
@@ -135,7 +138,7 @@ func (x *index) compareSpans(ctx context.Context, v *verifier) error {
 	}
 	if len(want) > 0 {
 		first := want[0].Number * SpanSize
-		return &Mismatch{First: first, Last: min(first+SpanSize, v.edge.size) - 1, Reason: "are in no span: they would not be found by time"}
+		return &Mismatch{First: first, Last: min(first+SpanSize, v.edge.Size) - 1, Reason: "are in no span: they would not be found by time"}
 	}
 	return nil
 }

@@ -1,13 +1,13 @@
 package audit
 
 import (
-	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -25,11 +25,32 @@ type Leaf struct {
 // in an earlier version wrote, that entry; any other field, order, spelling or white
 // space is an error. Errors never quote the leaf.
 func ParseLeaf(leaf []byte) (Leaf, error) {
-	if len(leaf) > MaxLeaf {
-		return Leaf{}, fmt.Errorf("audit: a leaf of %d bytes is longer than the limit of %d", len(leaf), MaxLeaf)
+	var r LeafReader
+	l, err := r.Read(leaf)
+	if err != nil {
+		return Leaf{}, err
 	}
-	r := reader{leaf: leaf}
-	l := Leaf{Version: newestVersion}
+	return *l, nil
+}
+
+// LeafReader reads one leaf after another as ParseLeaf does, at less cost. Its zero
+// value is ready.
+type LeafReader struct {
+	r    reader
+	leaf Leaf
+}
+
+// Read reads a leaf. The result is good until the next call.
+func (lr *LeafReader) Read(leaf []byte) (*Leaf, error) {
+	if len(leaf) > MaxLeaf {
+		return nil, fmt.Errorf("audit: a leaf of %d bytes is longer than the limit of %d", len(leaf), MaxLeaf)
+	}
+	// One copy, of which the values are parts.
+	lr.r = reader{leaf: string(leaf)}
+	lr.leaf = Leaf{Version: newestVersion, Entry: Entry{
+		SpineMessageIDs: lr.leaf.Entry.SpineMessageIDs[:0], Removed: lr.leaf.Entry.Removed[:0],
+	}}
+	r, l := &lr.r, &lr.leaf
 	for l.Version > 1 && !r.skip(prefixes[l.Version-1]) {
 		l.Version--
 	}
@@ -37,7 +58,7 @@ func ParseLeaf(leaf []byte) (Leaf, error) {
 		r.expect(prefixes[0])
 	}
 	l.Seq = r.number(0, math.MaxInt64)
-	l.Entry.visit(&r, l.Version)
+	l.Entry.visit(r, l.Version)
 	r.expect("}")
 	if l.Version == 2 && l.Entry.Subject == "" && l.Entry.Serial == "" && l.Entry.Issuer == "" {
 		r.fail("the version is not that of the entry")
@@ -46,18 +67,18 @@ func ParseLeaf(leaf []byte) (Leaf, error) {
 		r.fail("text follows the entry")
 	}
 	if r.err != nil {
-		return Leaf{}, fmt.Errorf("audit: leaf, byte %d: %w", r.at, r.err)
+		return nil, fmt.Errorf("audit: leaf, byte %d: %w", r.at, r.err)
 	}
 	err := l.Entry.check()
 	if err != nil {
-		return Leaf{}, err
+		return nil, err
 	}
 	return l, nil
 }
 
 // reader reads fields. After the first error it reads nothing more.
 type reader struct {
-	leaf []byte
+	leaf string
 	at   int // what comes next
 	bare bool
 	err  error
@@ -71,11 +92,10 @@ func (r *reader) fail(why string) {
 
 // skip moves past s if it comes next.
 func (r *reader) skip(s string) bool {
-	end := r.at + len(s)
-	if r.err != nil || len(r.leaf) < end || string(r.leaf[r.at:end]) != s {
+	if r.err != nil || !strings.HasPrefix(r.leaf[r.at:], s) {
 		return false
 	}
-	r.at = end
+	r.at += len(s)
 	return true
 }
 
@@ -87,16 +107,24 @@ func (r *reader) expect(s string) {
 
 // key moves past a key with its comma and colon, if it comes next.
 func (r *reader) key(key string) bool {
-	if key == "" {
+	if key == "" || r.err != nil {
 		return r.err == nil
 	}
-	before := r.at
-	if (r.bare || r.skip(",")) && r.skip(`"`) && r.skip(key) && r.skip(`":`) {
-		r.bare = false
-		return true
+	rest := r.leaf[r.at:]
+	if !r.bare {
+		if rest == "" || rest[0] != ',' {
+			return false
+		}
+		rest = rest[1:]
 	}
-	r.at = before
-	return false
+	// This is asked for every field that an entry could have.
+	n := len(key) + 2
+	if len(rest) <= n || rest[0] != '"' || rest[1:n-1] != key || rest[n-1] != '"' || rest[n] != ':' {
+		return false
+	}
+	r.at = len(r.leaf) - len(rest) + n + 1
+	r.bare = false
+	return true
 }
 
 func (r *reader) text(key string, v *string) {
@@ -112,13 +140,17 @@ func (r *reader) text(key string, v *string) {
 func (r *reader) quoted() string {
 	r.expect(`"`)
 	end := r.at
+	var all byte
 	for end < len(r.leaf) && r.leaf[end] != '"' && r.leaf[end] != '\\' && r.leaf[end] >= ' ' {
+		all |= r.leaf[end]
 		end++
 	}
-	s := string(r.leaf[r.at:end])
+	s := r.leaf[r.at:end]
 	r.at = end
 	for r.err == nil && !r.skip(`"`) {
-		s += string(r.char())
+		c := r.char()
+		all |= byte(min(c, utf8.RuneSelf))
+		s += string(c)
 		if len(s) > MaxText {
 			break
 		}
@@ -126,7 +158,7 @@ func (r *reader) quoted() string {
 	if len(s) > MaxText {
 		r.fail("a value is too long")
 	}
-	if !utf8.ValidString(s) {
+	if all >= utf8.RuneSelf && !utf8.ValidString(s) {
 		r.fail("a value is not UTF-8")
 	}
 	return s
@@ -134,7 +166,7 @@ func (r *reader) quoted() string {
 
 // char reads one character of a string, in its only spelling.
 func (r *reader) char() rune {
-	c, size := utf8.DecodeRune(r.leaf[r.at:])
+	c, size := utf8.DecodeRuneInString(r.leaf[r.at:])
 	switch {
 	case size == 0:
 		r.fail("a value does not end")
@@ -159,11 +191,24 @@ func (r *reader) instant(key string, v *time.Time) {
 		return
 	}
 	s := r.quoted()
-	t, err := time.Parse(leafTime, s)
-	if err != nil || t.Format(leafTime) != s {
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil || !hasForm(s, "0000-00-00T00:00:00.000Z") {
 		r.fail("a time is not written as it should be")
 	}
 	*v = t
+}
+
+// hasForm reports whether s is the form with any digits for its zeros.
+func hasForm(s, form string) bool {
+	if len(s) != len(form) {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] != form[i] && (form[i] != '0' || s[i] < '0' || s[i] > '9') {
+			return false
+		}
+	}
+	return true
 }
 
 func (r *reader) count(key string, v *int) {
@@ -198,7 +243,7 @@ func (r *reader) number(least, most int64) int64 {
 	for end < len(r.leaf) && r.leaf[end] >= '0' && r.leaf[end] <= '9' {
 		end++
 	}
-	v, err := strconv.ParseInt(string(r.leaf[r.at:end]), 10, 64)
+	v, err := strconv.ParseInt(r.leaf[r.at:end], 10, 64)
 	if err != nil || v < least || v > most || end > r.at+1 && r.leaf[r.at] == '0' {
 		r.fail("a number is not written as it should be")
 		return 0
@@ -218,13 +263,16 @@ func (r *reader) hash(key string, v *tlog.Hash) {
 	if !r.key(key) {
 		return
 	}
+	var h tlog.Hash
+	var digits [2 * len(h)]byte
 	s := r.quoted()
-	b, err := hex.DecodeString(s)
-	if err != nil || len(b) != len(v) || hex.EncodeToString(b) != s || tlog.Hash(b) == (tlog.Hash{}) {
+	copy(digits[:], s)
+	_, err := hex.Decode(h[:], digits[:])
+	if err != nil || len(s) != len(digits) || strings.ContainsAny(s, "ABCDEF") || h == (tlog.Hash{}) {
 		r.fail("a hash is not written as it should be")
 		return
 	}
-	*v = tlog.Hash(b)
+	*v = h
 }
 
 // object reads a JSON object as it is.
@@ -232,9 +280,9 @@ func (r *reader) object(key string, v *json.RawMessage) {
 	if !r.key(key) {
 		return
 	}
-	decoder := json.NewDecoder(bytes.NewReader(r.leaf[r.at:]))
+	decoder := json.NewDecoder(strings.NewReader(r.leaf[r.at:]))
 	err := decoder.Decode(v)
-	if err != nil || (*v)[0] != '{' || !bytes.HasPrefix(r.leaf[r.at:], *v) {
+	if err != nil || (*v)[0] != '{' || !strings.HasPrefix(r.leaf[r.at:], string(*v)) {
 		r.fail("an object is not written as it should be")
 		return
 	}

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/wardsmsp/ward/internal/audit/merkle"
 	"github.com/wardsmsp/ward/internal/audit/seal"
 )
 
@@ -81,7 +82,7 @@ type Log struct {
 	queue   chan *pending
 	failure atomic.Pointer[error]  // why the last commit failed
 	durable atomic.Pointer[signed] // the newest checkpoint
-	state   *edge                  // of the store's tree; nil when in doubt; of the writing goroutine
+	state   *merkle.Edge           // of the store's tree; nil when in doubt; of the writing goroutine
 	asking  int                    // intents of this log that wait for their outcome; of the writing goroutine
 	ctx     context.Context        // ends what the writing goroutine does
 	cancel  context.CancelFunc
@@ -150,12 +151,12 @@ func Open(ctx context.Context, options Options) (*Log, error) {
 		return nil, err
 	}
 	if newest != nil {
-		err := beginsWith(ctx, options.Store, l.state.size, newest.Checkpoint)
+		err := beginsWith(ctx, options.Store, l.state.Size, newest.Checkpoint)
 		if err != nil {
 			return nil, fmt.Errorf("audit: the exported checkpoint %s: %w", newest.file, err)
 		}
-	} else if options.Checkpoints != "" && l.state.size > 0 {
-		options.Logger.Warn("audit: no exported checkpoint to compare the log with", "event", "audit.uncompared", "entries", l.state.size)
+	} else if options.Checkpoints != "" && l.state.Size > 0 {
+		options.Logger.Warn("audit: no exported checkpoint to compare the log with", "event", "audit.uncompared", "entries", l.state.Size)
 	}
 	// Shows that the store can be written, and signs the empty tree of a new log.
 	err = l.write(ctx, nil)

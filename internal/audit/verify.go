@@ -9,9 +9,12 @@ import (
 	"iter"
 	"math"
 	"slices"
+	"strings"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/wardsmsp/ward/internal/audit/merkle"
 )
 
 // Mismatch is the first place at which a log is not what it was.
@@ -59,15 +62,18 @@ func Verify(ctx context.Context, store Reader, known note.Verifiers, origin, dir
 }
 
 type verifier struct {
-	store    Reader
-	edge     edge
-	version  int // of the newest leaf
-	open     map[string][]int64
-	removed  removed    // contents that are not there, and are not yet accounted for
-	index    index      // of the block that is being read
-	exported []exported // those still to be compared
-	agreed   int64      // entries covered by the last exported checkpoint that agreed
-	report   Report
+	store     Reader
+	leaves    LeafReader
+	edge      merkle.Edge
+	hashes    []tlog.Hash // of the newest entry
+	version   int         // of the newest leaf
+	open      map[string][]int64
+	missing   Missing // contents that are not yet accounted for
+	accounted accounted
+	index     index      // of the block that is being read
+	exported  []exported // those still to be compared
+	agreed    int64      // entries covered by the last exported checkpoint that agreed
+	report    Report
 }
 
 func (v *verifier) verify(ctx context.Context, known note.Verifiers, origin, dir string) error {
@@ -99,7 +105,8 @@ func (v *verifier) verify(ctx context.Context, known note.Verifiers, origin, dir
 		if err != nil {
 			return err
 		}
-		if v.removed.empty() {
+		lost := v.missing.Mismatch()
+		if lost == nil {
 			return nil
 		}
 		// What was removed while this ran is accounted for by an entry that came
@@ -109,7 +116,7 @@ func (v *verifier) verify(ctx context.Context, known note.Verifiers, origin, dir
 			return err
 		}
 		if now.Size == head.Size {
-			return v.removed.mismatch()
+			return lost
 		}
 	}
 }
@@ -120,10 +127,10 @@ func (v *verifier) upToHead(ctx context.Context) (Head, error) {
 	if err != nil {
 		return Head{}, err
 	}
-	from := v.edge.size
+	from := v.edge.Size
 	if from == 0 {
 		from = math.MinInt64
-		v.removed.since = head.Size
+		v.accounted.since = head.Size
 	}
 	for row, err := range rows(ctx, v.store, from, head.Size) {
 		if err != nil {
@@ -134,22 +141,22 @@ func (v *verifier) upToHead(ctx context.Context) (Head, error) {
 			return Head{}, err
 		}
 	}
-	if v.edge.size < head.Size {
-		return Head{}, missing(v.edge.size, head.Size-1)
+	if v.edge.Size < head.Size {
+		return Head{}, missing(v.edge.Size, head.Size-1)
 	}
 	return head, nil
 }
 
 // entry checks the next row.
 func (v *verifier) entry(ctx context.Context, row Row) error {
-	seq := v.edge.size
+	seq := v.edge.Size
 	switch {
 	case row.Seq < seq:
 		return &Mismatch{First: row.Seq, Last: row.Seq, Reason: "does not belong to the log"}
 	case row.Seq > seq:
 		return missing(seq, row.Seq-1)
 	}
-	leaf, err := parseRow(row)
+	leaf, err := readLeaf(&v.leaves, row)
 	if err != nil {
 		return err
 	}
@@ -157,11 +164,8 @@ func (v *verifier) entry(ctx context.Context, row Row) error {
 		return &Mismatch{First: seq, Last: seq, Reason: "is of an earlier form than the entry before it"}
 	}
 	v.version = leaf.Version
-	hashes, err := v.edge.add(row.Leaf)
-	if err != nil {
-		return err
-	}
-	if !slices.Equal(hashes, row.Hashes) {
+	v.hashes = v.edge.Add(row.Leaf, v.hashes[:0])
+	if !slices.Equal(v.hashes, row.Hashes) {
 		return &Mismatch{First: seq, Last: seq, Reason: "does not have the hashes stored with it: it or they were changed"}
 	}
 	err = v.content(row, leaf)
@@ -170,13 +174,15 @@ func (v *verifier) entry(ctx context.Context, row Row) error {
 	}
 	switch e := &leaf.Entry; {
 	case e.Kind == Intent:
-		v.open[e.Correlation] = append(v.open[e.Correlation], seq)
+		correlation := strings.Clone(e.Correlation) // which else would keep the whole leaf
+		v.open[correlation] = append(v.open[correlation], seq)
 	case e.Kind.closes():
 		delete(v.open, e.Correlation)
-	case e.Kind == Erased || e.Kind == Expired:
-		v.removed.account(seq, e)
+	default:
+		v.missing.Account(e)
+		v.accounted.add(seq, e)
 	}
-	v.report.Entries = v.edge.size
+	v.report.Entries = v.edge.Size
 	err = v.index.add(ctx, v, row, leaf)
 	if err != nil {
 		return err
@@ -185,13 +191,13 @@ func (v *verifier) entry(ctx context.Context, row Row) error {
 }
 
 // content checks the content of a row against its leaf.
-func (v *verifier) content(row Row, leaf Leaf) error {
+func (v *verifier) content(row Row, leaf *Leaf) error {
 	switch {
 	case !leaf.Entry.HasContent() && row.Sealed == nil:
 	case !leaf.Entry.HasContent():
 		return &Mismatch{First: row.Seq, Last: row.Seq, Reason: "has a content that does not belong to it"}
 	case row.Sealed == nil:
-		v.removed.add(row.Seq, leaf.Entry.Kind.Class())
+		v.missing.Add(row.Seq, leaf.Entry.Kind.Class())
 		v.report.Removed++
 	case sha256.Sum256(row.Sealed) != leaf.Entry.Content:
 		return &Mismatch{First: row.Seq, Last: row.Seq, Reason: "does not have the content that belongs to it: it was changed"}
@@ -210,16 +216,12 @@ func missing(first, last int64) error {
 // compareExported compares the exported checkpoints of as many entries as were
 // read so far.
 func (v *verifier) compareExported() error {
-	for len(v.exported) > 0 && v.exported[0].Size == v.edge.size {
-		root, err := v.edge.root()
-		if err != nil {
-			return err
-		}
-		if root != v.exported[0].Root {
-			return &Mismatch{First: v.agreed, Last: max(v.agreed, v.edge.size-1),
+	for len(v.exported) > 0 && v.exported[0].Size == v.edge.Size {
+		if v.edge.Root() != v.exported[0].Root {
+			return &Mismatch{First: v.agreed, Last: max(v.agreed, v.edge.Size-1),
 				Reason: "not those of the exported checkpoint " + v.exported[0].file}
 		}
-		v.agreed = v.edge.size
+		v.agreed = v.edge.Size
 		v.report.Exported++
 		v.exported = v.exported[1:]
 	}
@@ -228,16 +230,13 @@ func (v *verifier) compareExported() error {
 
 // finish checks what can be known only at the end.
 func (v *verifier) finish(head Head, known note.Verifiers, origin string) error {
-	size := v.edge.size
+	size := v.edge.Size
 	if len(v.exported) > 0 {
 		newest := v.exported[len(v.exported)-1]
 		return &Mismatch{First: size, Last: newest.Size - 1, Reason: fmt.Sprintf(
 			"missing although the exported checkpoint %s covers them: the store was cut short or replaced by an older copy", newest.file)}
 	}
-	root, err := v.edge.root()
-	if err != nil {
-		return err
-	}
+	root := v.edge.Root()
 	c, err := OpenCheckpoint(head.Checkpoint, known, origin)
 	if err != nil {
 		return fmt.Errorf("the store: %w", err)

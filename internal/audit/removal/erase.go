@@ -93,7 +93,7 @@ func (r *Remover) eraseNow(ctx context.Context, o Order, digest string, turn aud
 			e.Removed = append(e.Removed, audit.Range{First: gone.seq, Last: gone.seq})
 		}
 	}
-	_, err := r.Log.AppendRemoval(ctx, e, turn, removals)
+	_, err := r.Log.AppendRemoval(ctx, e, removals, turn)
 	return err
 }
 

@@ -108,6 +108,6 @@ func (r *Remover) expireNow(ctx context.Context, class audit.Class, turn audit.C
 		e.Removed[len(e.Removed)-1].Last = gone.seq
 		apart = false
 	}
-	_, err := r.Log.AppendRemoval(ctx, e, turn, removals)
+	_, err := r.Log.AppendRemoval(ctx, e, removals, turn)
 	return err
 }

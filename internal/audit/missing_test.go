@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"math"
 	"slices"
 	"testing"
 
@@ -28,7 +29,7 @@ func TestRemovedIsAccountedFor(t *testing.T) {
 		"one without an entry":          {[]step{{missing: 7}}, 7},
 		"one beside what was removed":   {[]step{{missing: 7}, {by: 9, gone: []Range{{6, 6}, {8, 8}}}}, 7},
 		"told before":                   {[]step{{by: 6, gone: []Range{{7, 7}}}, {missing: 7}}, 7},
-		"told by itself":                {[]step{{missing: 7}, {by: 7, gone: []Range{{0, 100}}}}, 7},
+		"a range beyond everything":     {[]step{{missing: 7}, {missing: other}, {by: 8, gone: []Range{{7, math.MaxInt64}}}}, -1},
 		"of another class":              {[]step{{missing: 7}, {by: 8, class: Readings, gone: []Range{{7, 7}}}}, 7},
 		"of its class":                  {[]step{{missing: 7}, {by: 8, class: Questions, gone: []Range{{7, 7}}}}, -1},
 		"one class of two":              {[]step{{missing: 6}, {reading: 7}, {by: 8, class: Questions, gone: []Range{{6, 7}}}}, 7},
@@ -41,15 +42,15 @@ func TestRemovedIsAccountedFor(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			r := removed{since: 1 << 40}
+			var r Missing
 			for _, s := range tt.steps {
 				switch {
 				case s.by > 0:
-					r.account(s.by, &Entry{Class: s.class, Removed: s.gone})
+					r.Account(&Entry{Kind: Erased, Class: s.class, Removed: s.gone})
 				case s.reading > 0:
-					r.add(s.reading, Readings)
+					r.Add(s.reading, Readings)
 				default:
-					r.add(s.missing, Questions)
+					r.Add(s.missing, Questions)
 				}
 			}
 			checkLeft(t, &r, tt.left)
@@ -57,44 +58,44 @@ func TestRemovedIsAccountedFor(t *testing.T) {
 	}
 }
 
-func checkLeft(t *testing.T, r *removed, want int64) {
+func checkLeft(t *testing.T, r *Missing, want int64) {
 	t.Helper()
-	if r.empty() != (want < 0) {
-		t.Fatalf("empty() = %v, want the first left to be %d", r.empty(), want)
+	err := r.Mismatch()
+	if (err == nil) != (want < 0) || (r.Count() == 0) != (want < 0) {
+		t.Fatalf("%d are left, %v, want the first left to be %d", r.Count(), err, want)
 	}
 	if want < 0 {
 		return
 	}
-	m := r.mismatch().(*Mismatch)
+	m := err.(*Mismatch)
 	if m.First != want || m.Last != want {
 		t.Errorf("the first left is %d, want %d", m.First, want)
 	}
 }
 
-// A content that went after its entry was read is told of by an entry that was read
-// before that was noticed, or by one that is still to be read.
+// A content that went after its entry was read may have been told of by an entry that
+// was read before that was noticed.
 func TestRemovedMeanwhileIsAccountedFor(t *testing.T) {
-	r := removed{since: 10}
-	r.account(9, &Entry{Removed: []Range{{4, 4}}}) // its content would not have been read
-	r.account(12, &Entry{Class: Questions, Removed: []Range{{1, 3}, {20, 20}}})
-	r.late(3, Questions)
-	checkLeft(t, &r, -1)
-	r.late(20, Questions)
-	checkLeft(t, &r, 20)
-	r.late(4, Questions)
-	checkLeft(t, &r, 4)
-	r.late(2, Readings)
-	checkLeft(t, &r, 2)
-	r.account(30, &Entry{Removed: []Range{{2, 20}}})
-	checkLeft(t, &r, -1)
+	a := accounted{since: 10}
+	a.add(9, &Entry{Kind: Erased, Removed: []Range{{4, 4}}}) // its content would not have been read
+	a.add(12, &Entry{Kind: Expired, Class: Questions, Removed: []Range{{1, 3}, {20, 20}}})
+	a.add(13, &Entry{Kind: Outcome, Removed: []Range{{5, 5}}})
+	for _, tt := range []struct {
+		seq   int64
+		class Class
+		want  bool
+	}{{3, Questions, true}, {1, Questions, true}, {2, Readings, false}, {20, Questions, false}, {4, Questions, false}, {5, Questions, false}, {0, Questions, false}} {
+		if got := a.has(tt.seq, tt.class); got != tt.want {
+			t.Errorf("has(%d, %s) = %v", tt.seq, tt.class, got)
+		}
+	}
 }
 
 // The bits say what a plain set says.
 func TestRemovedIsASet(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		place := rapid.OneOf(rapid.Int64Range(0, 200), rapid.Int64Range(BlockSize-100, BlockSize+100), rapid.Int64Range(0, 4*BlockSize))
-		var r removed
-		r.since = 1 << 40
+		var r Missing
 		set := make(map[int64]Class)
 		class := rapid.SampledFrom([]Class{Questions, Readings})
 		for range rapid.IntRange(1, 40).Draw(t, "steps") {
@@ -103,21 +104,21 @@ func TestRemovedIsASet(t *testing.T) {
 				_, ok := set[seq]
 				if !ok {
 					set[seq] = class.Draw(t, "class")
-					r.add(seq, set[seq])
+					r.Add(seq, set[seq])
 				}
 				continue
 			}
-			e := Entry{Class: rapid.SampledFrom([]Class{"", Questions, Readings}).Draw(t, "of"),
+			e := Entry{Kind: Expired, Class: rapid.SampledFrom([]Class{"", Questions, Readings}).Draw(t, "of"),
 				Removed: []Range{{place.Draw(t, "first"), place.Draw(t, "last")}}}
-			r.account(seq, &e)
+			r.Account(&e)
 			for s, c := range set {
-				if s < seq && s >= e.Removed[0].First && s <= e.Removed[0].Last && (e.Class == "" || e.Class == c) {
+				if s >= e.Removed[0].First && s <= e.Removed[0].Last && (e.Class == "" || e.Class == c) {
 					delete(set, s)
 				}
 			}
 		}
-		if r.empty() != (len(set) == 0) {
-			t.Fatalf("empty() = %v, want %d left", r.empty(), len(set))
+		if r.Count() != int64(len(set)) {
+			t.Fatalf("%d are left, want %d", r.Count(), len(set))
 		}
 		if len(set) == 0 {
 			return
@@ -126,7 +127,7 @@ func TestRemovedIsASet(t *testing.T) {
 		for s := range set {
 			left = append(left, s)
 		}
-		if got := r.mismatch().(*Mismatch).First; got != slices.Min(left) {
+		if got := r.Mismatch().(*Mismatch).First; got != slices.Min(left) {
 			t.Fatalf("the first left is %d, want %d", got, slices.Min(left))
 		}
 	})

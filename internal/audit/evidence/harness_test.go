@@ -1,0 +1,171 @@
+package evidence_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/audittest"
+	"github.com/wardsmsp/ward/internal/audit/evidence"
+	"github.com/wardsmsp/ward/internal/audit/seal"
+)
+
+const origin = "ward.example/audit"
+
+// grown is a log with what is needed to hand parts of it over.
+type grown struct {
+	store   audit.Store
+	log     *audit.Log
+	known   note.Verifiers
+	keys    *seal.Keys
+	history [][]byte // the checkpoint of each size
+}
+
+// grow makes a log of n entries in a store.
+func grow(t testing.TB, store audit.Store, n int64) *grown {
+	t.Helper()
+	signerKey, verifierKey, err := audit.GenerateKey(origin, rand.Reader)
+	must(t, err)
+	signer, err := note.NewSigner(signerKey)
+	must(t, err)
+	verifier, err := note.NewVerifier(verifierKey)
+	must(t, err)
+	sealing, err := seal.ParseSealingKey("WARD-SEALING-KEY-1 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
+	must(t, err)
+	index, err := seal.ParseIndexKey("WARD-INDEX-KEY-1 ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=")
+	must(t, err)
+	g := &grown{store: store, known: note.VerifierList(verifier)}
+	g.keys, err = seal.NewKeys([]seal.SealingKey{sealing}, []seal.IndexKey{index})
+	must(t, err)
+	g.log, err = audit.Open(t.Context(), audit.Options{
+		Store: store, Signer: signer, Keys: g.keys, Origin: origin, RetryEvery: time.Hour,
+		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	})
+	must(t, err)
+	t.Cleanup(func() { g.log.Close(context.Background()) })
+	g.remember(t)
+	for i := range n {
+		g.append(t, sample(i))
+	}
+	return g
+}
+
+func (g *grown) append(t testing.TB, e audit.Entry, removals ...audit.Removal) {
+	t.Helper()
+	_, err := g.log.AppendRemoval(t.Context(), e, removals)
+	must(t, err)
+	g.remember(t)
+}
+
+func (g *grown) remember(t testing.TB) {
+	t.Helper()
+	head, err := g.store.Head(t.Context())
+	must(t, err)
+	g.history = append(g.history, head.Checkpoint)
+}
+
+// erase takes the contents of entries away and records it.
+func (g *grown) erase(t testing.TB, seqs ...int64) {
+	t.Helper()
+	e := audit.Entry{Kind: audit.Erased, Time: at(g.log.Size()), Operator: "clerk", Order: "0f", Entries: len(seqs)}
+	var removals []audit.Removal
+	for _, seq := range seqs {
+		e.Removed = append(e.Removed, audit.Range{First: seq, Last: seq})
+		for row, err := range g.store.Rows(t.Context(), seq, seq+1) {
+			must(t, err)
+			terms, err := seal.Terms(row.Sealed)
+			must(t, err)
+			removals = append(removals, audit.Removal{Seq: seq, Terms: terms})
+		}
+	}
+	g.append(t, e, removals...)
+}
+
+func (g *grown) options(contents evidence.Contents) evidence.Options {
+	return evidence.Options{Known: g.known, Origin: origin, Contents: contents, Keys: g.keys}
+}
+
+func (g *grown) export(t testing.TB, o evidence.Options) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	_, err := evidence.Write(t.Context(), &b, g.store, o)
+	must(t, err)
+	return b.Bytes()
+}
+
+func (g *grown) selection(t testing.TB, o evidence.Options, seqs ...int64) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	n, err := evidence.WriteSelection(t.Context(), &b, g.store, seqs, o)
+	must(t, err)
+	if n != int64(len(seqs)) {
+		t.Fatalf("%d of %d entries were written", n, len(seqs))
+	}
+	return b.Bytes()
+}
+
+func (g *grown) verify(export []byte) (evidence.Report, error) {
+	return evidence.Verify(bytes.NewReader(export), g.known, origin)
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func at(i int64) time.Time { return time.Date(2026, 11, 2, 9, 30, 0, int(i%1000)*1e6, time.UTC) }
+
+// sample is an entry as rich as a real one: even ones are intents, and the odd ones
+// their outcomes, with a detail of about 1 KB. Every ninth has no content.
+func sample(i int64) audit.Entry {
+	if i%9 == 8 {
+		return audit.Entry{Kind: audit.Started, Time: at(i), Software: "ward 1.0.0"}
+	}
+	e := audit.Entry{
+		Kind:            audit.Intent,
+		Time:            at(i),
+		Correlation:     fmt.Sprintf("5f0c9c2e-6d0b-4f7a-9d6e-%012d", i/2),
+		Client:          "ashby-general-ed",
+		Organisation:    "RX1",
+		Certificate:     "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+		Remote:          "10.20.30.40:51234",
+		Username:        "ashby-ed",
+		AuditIdentities: []audit.Identity{{Type: "2.16.840.1.113883.2.1.3.2.4.18.27", URI: "urn:nhs-uk:identity:ashby-ed:nurse.1"}},
+		Author: &audit.Author{Form: "person", UserID: "555012345678", RoleProfile: "555087654321", RoleCode: "S8002:G8003:R8001",
+			Name: "Nurse Example", Organisation: "RX1", OrganisationName: "Ashby General"},
+		NHSNumber:  "9990000018",
+		MessageID:  "0B3C8A2E-9D2E-4B33-8C1B-9D1D3C1F7A11",
+		TrackingID: "6D1F4A77-1F0E-4D3C-9C39-B54D4C1B2A90",
+		QueryID:    "A4A9D7B3-52F2-4B0C-8D6A-1D55C2F0E6B7",
+	}
+	if i%2 == 1 {
+		e.Kind = audit.Outcome
+		e.SpineMessageIDs = []string{"C1D5F2AA-4B0F-4C59-9C6C-6C0E2F9B7D01"}
+		e.Outcome, e.Code, e.Notified = "found", "SMSP-0000", "yes"
+		e.Records, e.Accesses = 1, 7
+		e.Elapsed = 184 * time.Millisecond
+		e.Detail = json.RawMessage(`{"shown": [` + strings.Repeat(`"a plan of protection",`, 42) + "\n" + `"é"]}`)
+	}
+	return e
+}
+
+// mixed is a log of 40 entries, of which some have lost their contents.
+func mixed(t testing.TB) *grown {
+	t.Helper()
+	g := grow(t, new(audittest.Memory), 38)
+	g.erase(t, 3, 5, 7, 9)
+	g.append(t, sample(0))
+	return g
+}
