@@ -41,6 +41,8 @@ const usage = `ward is a CP-IS Spine Mini Service Provider.
   ward audit order -generate -name NAME      make the keys that sign erasure orders
            -out FOLDER
   ward audit erase -config FILE -order FILE  destroy content on a signed order  [-dry-run]
+  ward audit subject -config FILE            write what the log holds about a person, for them
+           -nhs NUMBER|- -out FOLDER [-mask] [-reason TEXT]
   ward audit compact -config FILE            write the database anew, while Ward is stopped
   ward version
 `
@@ -105,6 +107,8 @@ func run(ctx context.Context, args []string, out, log io.Writer) int {
 		err = auditOrder(args[1:], out, log)
 	case "audit erase":
 		err = auditErase(ctx, args[1:], out, log)
+	case "audit subject":
+		err = auditSubject(ctx, args[1:], out, log)
 	case "audit compact":
 		err = auditCompact(ctx, args[1:], out, log)
 	case "conform":
