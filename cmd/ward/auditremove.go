@@ -29,7 +29,7 @@ func withRemover(ctx context.Context, path string, log io.Writer, act func(*remo
 	if err != nil {
 		return wrong(path, err)
 	}
-	operator, err := operatorName()
+	operator, err := systemUser()
 	if err != nil {
 		return err
 	}
@@ -53,8 +53,8 @@ func withRemover(ctx context.Context, path string, log io.Writer, act func(*remo
 	return errors.Join(err, audited.Close(closing), store.Close())
 }
 
-// operatorName is who acts: the user of the operating system, also behind sudo.
-func operatorName() (string, error) {
+// systemUser is who acts: the user of the operating system, also behind sudo.
+func systemUser() (string, error) {
 	sudo := os.Getenv("SUDO_USER")
 	if os.Geteuid() == 0 && sudo != "" {
 		return sudo, nil

@@ -6,15 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/mod/sumdb/note"
 
 	"github.com/wardsmsp/ward/internal/audit"
 	"github.com/wardsmsp/ward/internal/audit/audittest"
 	"github.com/wardsmsp/ward/internal/audit/removal"
 	"github.com/wardsmsp/ward/internal/audit/seal"
+	"github.com/wardsmsp/ward/internal/audit/sqlite"
 )
 
 // IG-3.9.6a, WRD-AUD-10: what an order names is destroyed, and nothing else; the log
@@ -409,6 +412,50 @@ func TestEraseUnderEveryIndexKey(t *testing.T) {
 	b.ask(alice, "u")
 	if got := b.erase(signed(t, sampleOrder(), b.court)); got.Entries != 4 {
 		t.Errorf("Erase = %+v", got)
+	}
+	b.verify()
+}
+
+// WRD-AUD-10: entries of the first forms hold what is personal in the tree. They are
+// counted, told, and stay.
+func TestEarlierEntriesCannotBeErased(t *testing.T) {
+	const (
+		secret = "PRIVATE+KEY+ward.example/audit+f0ce6207+ATpNwS5W9kaTNqKUCUs7ITwfM0FZKCnw0VHBPsiFLOls"
+		public = "ward.example/audit+f0ce6207+AXokt5YIymlW5DN0quqLRGcZR+Us6Y4u4ykE/QvLE3v4"
+	)
+	dir := t.TempDir()
+	err := os.CopyFS(dir, os.DirFS("../testdata/v1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := sqlite.Open(filepath.Join(dir, "audit.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	b := benchOn(t, new(audittest.Memory))
+	signer, err := note.NewSigner(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verifier, err := note.NewVerifier(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.store, b.known = store, note.VerifierList(verifier)
+	b.open(signer)
+	inline := 0
+	const number = "9990000018"
+	for _, record := range b.records() {
+		if record.Entry.NHSNumber == number {
+			inline++
+		}
+	}
+	b.ask(number, "u")
+	o := sampleOrder()
+	o.NHSNumber = number
+	if got := b.erase(signed(t, o, b.court)); inline == 0 || got != (removal.Erasure{Entries: 2, Inline: inline, Complete: true}) {
+		t.Errorf("Erase = %+v, want %d inline", got, inline)
 	}
 	b.verify()
 }
