@@ -39,15 +39,13 @@ func wipe(conn *sqlite.Conn) error {
 
 // lastWipe empties the write-ahead log before the store is closed.
 func (s *Store) lastWipe() error {
-	err := s.ready()
-	for attempt := 0; attempt < lastAttempts; attempt++ {
-		if attempt > 0 {
-			time.Sleep(wipePatience)
-		}
+	if s.writer == nil {
+		return errTraces // the connection failed since
+	}
+	err := wipe(s.writer)
+	for attempt := 1; err != nil && attempt < lastAttempts; attempt++ {
+		time.Sleep(wipePatience)
 		err = wipe(s.writer)
-		if err == nil {
-			return nil
-		}
 	}
 	return err
 }
