@@ -42,6 +42,21 @@ const usage = `ward is a CP-IS Spine Mini Service Provider.
   ward audit recover -config FILE            close as unknown what an instance that is gone for
            -instance NAME                    good left open, in a log that several share
   ward audit keygen -name NAME -out FOLDER   make the keys that sign checkpoints
+  ward audit hold -config FILE -name NAME    lay a legal hold: nothing that it covers is removed
+           -authority TEXT [-nhs NUMBER|-] [-user USER] [-org CODE]
+           [-since DATE] [-until DATE] [-reason TEXT]
+  ward audit holds -config FILE              list the active holds
+  ward audit release -config FILE            lift one  -name NAME -authority TEXT [-reason TEXT]
+  ward audit expire -config FILE             remove content whose time of retention has ended
+           [-dry-run]
+  ward audit order -key FILE -origin NAME    sign an erasure order, on another machine
+           -nhs NUMBER|- -authority TEXT -until DATE -out FILE [-first N -last N]
+  ward audit order -generate -name NAME      make the keys that sign erasure orders
+           -out FOLDER
+  ward audit erase -config FILE -order FILE  destroy content on a signed order  [-dry-run]
+  ward audit subject -config FILE            write what the log holds about a person, for them
+           -nhs NUMBER|- -out FOLDER [-mask] [-reason TEXT]
+  ward audit compact -config FILE            write the database anew, while Ward is stopped
   ward version
 `
 
@@ -107,6 +122,22 @@ func run(ctx context.Context, args []string, out, log io.Writer) int {
 		err = auditRecover(ctx, args[1:], out, log)
 	case "audit keygen":
 		err = auditKeygen(args[1:], out, log)
+	case "audit hold":
+		err = auditHold(ctx, args[1:], out, log)
+	case "audit holds":
+		err = auditHolds(ctx, args[1:], out, log)
+	case "audit release":
+		err = auditRelease(ctx, args[1:], out, log)
+	case "audit expire":
+		err = auditExpire(ctx, args[1:], out, log)
+	case "audit order":
+		err = auditOrder(args[1:], out, log)
+	case "audit erase":
+		err = auditErase(ctx, args[1:], out, log)
+	case "audit subject":
+		err = auditSubject(ctx, args[1:], out, log)
+	case "audit compact":
+		err = auditCompact(ctx, args[1:], out, log)
 	case "conform":
 		code, err = conformProvider(ctx, args[1:], out, log)
 	case "version":

@@ -69,9 +69,19 @@ func (l *Log) AppendOnce(ctx context.Context, e Entry, c Claim) (seq int64, err 
 }
 
 // AppendRemoval is Append for an entry that says of which earlier entries the content
-// is removed; the contents go in the transaction that records it (WRD-AUD-10).
-func (l *Log) AppendRemoval(ctx context.Context, e Entry, removals []Removal) (seq int64, err error) {
-	return l.append(ctx, e, nil, removals)
+// is removed; the contents go in the transaction that records it (WRD-AUD-10). With
+// claims it is AppendOnce: nothing is removed once something else with one of the
+// claims was recorded.
+func (l *Log) AppendRemoval(ctx context.Context, e Entry, removals []Removal, claims ...Claim) (seq int64, err error) {
+	var all []ClaimRow
+	for _, c := range claims {
+		rows, err := c.rows()
+		if err != nil {
+			return 0, err
+		}
+		all = append(all, rows...)
+	}
+	return l.append(ctx, e, all, removals)
 }
 
 // admit marks the entries of a group that claim what was claimed before, in the

@@ -125,7 +125,10 @@ func (x *index) lost(ctx context.Context, v *verifier, term TermRow) error {
 	}
 	if leaf.Entry.HasContent() && row.Sealed == nil && !slices.Contains(leaf.Entry.publicTerms(), term.Term) {
 		if !x.late[row.Seq] {
-			v.missing.Add(row.Seq, leaf.Entry.Kind.Class())
+			class := leaf.Entry.Kind.Class()
+			if !v.accounted.has(row.Seq, class) {
+				v.missing.Add(row.Seq, class)
+			}
 			if x.late == nil {
 				x.late = make(map[int64]bool)
 			}

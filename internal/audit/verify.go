@@ -62,17 +62,18 @@ func Verify(ctx context.Context, store Reader, known note.Verifiers, origin stri
 }
 
 type verifier struct {
-	store    Reader
-	leaves   LeafReader
-	edge     merkle.Edge
-	hashes   []tlog.Hash // of the newest entry
-	version  int         // of the newest leaf
-	open     map[string][]int64
-	missing  Missing    // contents that are not yet accounted for
-	index    index      // of the block that is being read
-	exported []Exported // those still to be compared
-	agreed   int64      // entries covered by the last exported checkpoint that agreed
-	report   Report
+	store     Reader
+	leaves    LeafReader
+	edge      merkle.Edge
+	hashes    []tlog.Hash // of the newest entry
+	version   int         // of the newest leaf
+	open      map[string][]int64
+	missing   Missing // contents that are not yet accounted for
+	accounted accounted
+	index     index      // of the block that is being read
+	exported  []Exported // those still to be compared
+	agreed    int64      // entries covered by the last exported checkpoint that agreed
+	report    Report
 }
 
 func (v *verifier) verify(ctx context.Context, known note.Verifiers, origin string, dirs []string) error {
@@ -130,6 +131,7 @@ func (v *verifier) upToHead(ctx context.Context) (Head, error) {
 	from := v.edge.Size
 	if from == 0 {
 		from = math.MinInt64
+		v.accounted.since = head.Size
 	}
 	for row, err := range rows(ctx, v.store, from, head.Size) {
 		if err != nil {
@@ -179,6 +181,7 @@ func (v *verifier) entry(ctx context.Context, row Row) error {
 		delete(v.open, e.Correlation)
 	default:
 		v.missing.Account(e)
+		v.accounted.add(seq, e)
 	}
 	v.report.Entries = v.edge.Size
 	err = v.index.add(ctx, v, row, leaf)

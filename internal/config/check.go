@@ -16,6 +16,8 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/wardsmsp/ward/cpis"
+	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/removal"
 	"github.com/wardsmsp/ward/internal/audit/seal"
 	"github.com/wardsmsp/ward/internal/clients"
 	"github.com/wardsmsp/ward/internal/trust"
@@ -40,6 +42,8 @@ type Settings struct {
 	Keys      *seal.Keys
 	Store     Store
 	Remote    struct{ Destinations, Witnesses []Remote } // of checkpoints
+	Erasure   note.Verifier // of erasure orders; nil if nothing can be erased
+	Retention map[audit.Class]removal.Period
 	LogLevel  slog.Level
 
 	fingerprints map[string]string // of what the files named by these keys hold

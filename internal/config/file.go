@@ -121,6 +121,11 @@ type Audit struct {
 
 	Destinations []Destination `toml:"destinations"` // to which checkpoints go too
 	Witnesses    []Witness     `toml:"witnesses"`    // which cosign them
+
+	// ErasureKey is the file of the public key of those who may order that content is
+	// destroyed. Without it nothing can be erased.
+	ErasureKey string    `toml:"erasure_key"`
+	Retention  Retention `toml:"retention"`
 }
 
 // Destination takes checkpoints by HTTP PUT.
@@ -161,6 +166,14 @@ func (f *Folders) UnmarshalTOML(value any) error {
 		return errors.New("must be the path of a folder or a list of such")
 	}
 	return nil
+}
+
+// Retention is how long the content of entries is kept, as in "30y" or "18m": whole
+// years or months, for ever if empty.
+type Retention struct {
+	Questions  string `toml:"questions"`  // what was asked, answered and refused
+	Readings   string `toml:"readings"`   // who read the log, and log-ins
+	Operations string `toml:"operations"` // starts, stops and changes
 }
 
 // Operations is the listener for health, on a loopback address, off if empty.

@@ -12,7 +12,9 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/wardsmsp/ward/internal/audit"
 	"github.com/wardsmsp/ward/internal/audit/postgres"
+	"github.com/wardsmsp/ward/internal/audit/removal"
 	"github.com/wardsmsp/ward/internal/audit/seal"
 	"github.com/wardsmsp/ward/internal/trust"
 )
@@ -179,6 +181,61 @@ func (c *checker) audit(s *Settings) {
 	if s.Signer != nil && s.Verifier != nil && (s.Signer.Name() != s.Verifier.Name() || s.Signer.KeyHash() != s.Verifier.KeyHash()) {
 		c.problems.add("audit.verifier_key", "is not the counterpart of audit.signing_key")
 	}
+	s.Erasure = c.erasure(s.Audit.ErasureKey, s.Signer)
+	s.Retention = c.retention(s.Audit.Retention)
+}
+
+// erasure reads the public key of erasure orders. The secret one must not be within
+// reach of who runs the service, so the log's own key will not do (IG-3.9.6a).
+func (c *checker) erasure(path string, own note.Signer) note.Verifier {
+	const key = "audit.erasure_key"
+	if path == "" {
+		return nil
+	}
+	content, ok := c.file(key, path)
+	if !ok {
+		return nil
+	}
+	_, err := note.NewSigner(strings.TrimSpace(string(content)))
+	if err == nil {
+		c.problems.add(key, "is a secret key, which must be kept elsewhere: take it away and name the public key that was made with it")
+		return nil
+	}
+	verifier, err := note.NewVerifier(strings.TrimSpace(string(content)))
+	if err != nil {
+		c.problems.add(key, "is not the public key of erasure orders; it was written by: ward audit order -generate")
+		return nil
+	}
+	if own != nil && signs(own, verifier) {
+		c.problems.add(key, "is the log's own key; it must be that of somebody who does not run this service")
+		return nil
+	}
+	return verifier
+}
+
+// signs reports whether a signer has the secret key of a verifier, whatever their names.
+func signs(signer note.Signer, verifier note.Verifier) bool {
+	text := []byte("whose key is this?\n")
+	signature, err := signer.Sign(text)
+	return err == nil && verifier.Verify(text, signature)
+}
+
+func (c *checker) retention(r Retention) map[audit.Class]removal.Period {
+	periods := make(map[audit.Class]removal.Period)
+	for class, text := range map[audit.Class]string{
+		audit.Questions: r.Questions, audit.Readings: r.Readings, audit.Operations: r.Operations,
+	} {
+		if text == "" {
+			continue
+		}
+		period, err := removal.ParsePeriod(text)
+		if err != nil {
+			c.problems.add("audit.retention."+string(class), "%v", err)
+			continue
+		}
+		periods[class] = period
+	}
+	return periods
 }
 
 // maxKeys is how many keys of each kind may be configured: a search looks for what it

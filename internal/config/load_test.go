@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/wardsmsp/ward/cpis"
+	"github.com/wardsmsp/ward/internal/audit"
 	"github.com/wardsmsp/ward/internal/config"
 	"github.com/wardsmsp/ward/internal/trust"
 )
@@ -311,5 +312,20 @@ func TestPostgresAndItsInstances(t *testing.T) {
 	must(t, err)
 	if a.Store.Postgres != "postgres://ward:pass-w0rd@127.0.0.1/ward" || a.Store.Database != "" {
 		t.Errorf("got %+v", a.Store)
+	}
+}
+
+// MSCA-AUD-01c, IG-3.9.6a: nothing is erased or expires unless that is configured.
+func TestNothingIsRemovedByDefault(t *testing.T) {
+	dir := folder(t)
+	s, err := config.Load(put(t, dir, wardFile))
+	must(t, err)
+	if s.Erasure != nil || len(s.Retention) > 0 {
+		t.Errorf("erasure by %v, retention %v", s.Erasure, s.Retention)
+	}
+	s, err = config.Load(put(t, dir, in("audit", "erasure_key = \"other-key.pub\"\nretention = { questions = \"30y\", readings = \"18m\" }")(t, wardFile)))
+	must(t, err)
+	if s.Erasure == nil || len(s.Retention) != 2 || s.Retention[audit.Questions] != 360 || s.Retention[audit.Readings] != 18 {
+		t.Errorf("erasure by %v, retention %v", s.Erasure, s.Retention)
 	}
 }

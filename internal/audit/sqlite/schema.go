@@ -130,7 +130,7 @@ func identify(conn *sqlite.Conn) (int, error) {
 		return 0, fmt.Errorf("it is not an audit store of a version from 1 to %d", version)
 	}
 	var have []string
-	err = sqlitex.Execute(conn, "SELECT coalesce(sql, '') FROM sqlite_schema ORDER BY rowid", &sqlitex.ExecOptions{
+	err = sqlitex.Execute(conn, "SELECT coalesce(sql, '') FROM sqlite_schema", &sqlitex.ExecOptions{
 		ResultFunc: func(stmt *sqlite.Stmt) error {
 			have = append(have, stmt.ColumnText(0))
 			return nil
@@ -139,7 +139,10 @@ func identify(conn *sqlite.Conn) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if !slices.Equal(have, schemaOf(int(found))) {
+	// VACUUM puts the indexes after the tables.
+	want := slices.Sorted(slices.Values(schemaOf(int(found))))
+	slices.Sort(have)
+	if !slices.Equal(have, want) {
 		return 0, errors.New("its schema was changed")
 	}
 	return int(found), nil

@@ -35,6 +35,7 @@ type Store struct {
 
 	mu     sync.Mutex
 	writer *sqlite.Conn // nil after a failure: the next commit begins afresh
+	traces bool         // what was removed is still to be found in the write-ahead log
 	closed bool
 }
 
@@ -124,6 +125,11 @@ func openWriter(path string) (*sqlite.Conn, error) {
 		err = sqlitex.ExecuteTransient(conn, "PRAGMA wal_autocheckpoint = 4096", nil)
 	}
 	if err == nil {
+		// What is deleted is overwritten, always: an insertion moves what is to be
+		// removed one day, too.
+		err = sqlitex.ExecuteTransient(conn, "PRAGMA secure_delete = ON", nil)
+	}
+	if err == nil {
 		// Bounds what a spike leaves behind in the write-ahead log.
 		err = sqlitex.ExecuteTransient(conn, "PRAGMA journal_size_limit = 67108864", nil)
 	}
@@ -144,6 +150,9 @@ func (s *Store) Close() error {
 	var err error
 	if s.pool != nil {
 		err = s.pool.Close()
+	}
+	if s.traces {
+		err = errors.Join(err, s.lastWipe())
 	}
 	if s.writer != nil {
 		err = errors.Join(err, s.writer.Close())
@@ -179,6 +188,10 @@ func (s *Store) Commit(ctx context.Context, g audit.Group) error {
 	err = commit(s.writer, g)
 	s.writer.SetInterrupt(nil)
 	if err == nil {
+		s.traces = s.traces || len(g.Removals) > 0
+		if s.traces {
+			s.traces = wipe(s.writer) != nil
+		}
 		return nil
 	}
 	if errors.Is(err, audit.ErrMoved) && execute(s.writer, "ROLLBACK") == nil {
