@@ -95,10 +95,12 @@ func TestProofsHaveOneSpelling(t *testing.T) {
 	} {
 		must(t, tt.verify(tt.proof))
 		for i := range tt.proof {
-			changed := bytes.Clone(tt.proof)
-			changed[i] ^= byte(1 + r.IntN(255))
-			if tt.verify(changed) == nil {
-				t.Errorf("%s: %q became %q at byte %d unseen", name, tt.proof[i], changed[i], i)
+			for _, b := range []byte{tt.proof[i] ^ byte(1+r.IntN(255)), neighbour(tt.proof[i])} {
+				changed := bytes.Clone(tt.proof)
+				changed[i] = b
+				if tt.verify(changed) == nil {
+					t.Errorf("%s: %q became %q at byte %d unseen", name, tt.proof[i], b, i)
+				}
 			}
 			if tt.verify(tt.proof[:i]) == nil {
 				t.Errorf("%s: cut at byte %d unseen", name, i)
