@@ -108,8 +108,8 @@ func TestErrorsSayWhere(t *testing.T) {
 		change      func(lines []string) []string
 	}{
 		{"an entry taken away", 6, 4, func(l []string) []string { return slices.Delete(l, 5, 6) }},
-		{"an entry changed", 12, 10, func(l []string) []string {
-			l[11] = strings.Replace(l[11], "ashby", "ashbx", 1)
+		{"an entry changed", 10, 8, func(l []string) []string {
+			l[9] = strings.Replace(l[9], "ashby", "ashbx", 1)
 			return l
 		}},
 		{"two entries exchanged", 3, 1, func(l []string) []string { l[2], l[3] = l[3], l[2]; return l }},
