@@ -119,7 +119,7 @@ func (r *reader) key(key string) bool {
 	}
 	// This is asked for every field that an entry could have.
 	n := len(key) + 2
-	if len(rest) <= n || rest[0] != '"' || rest[1:n-1] != key || rest[n-1] != '"' || rest[n] != ':' {
+	if len(rest) <= n || rest[0] != '"' || rest[1] != key[0] || rest[1:n-1] != key || rest[n-1] != '"' || rest[n] != ':' {
 		return false
 	}
 	r.at = len(r.leaf) - len(rest) + n + 1

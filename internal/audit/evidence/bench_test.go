@@ -66,12 +66,14 @@ func BenchmarkProve(b *testing.B) {
 	b.Cleanup(func() { store.Close() })
 	g := evidencetest.Grow(b, store, 1000)
 	b.Run("prove", func(b *testing.B) {
+		before := processor()
 		for b.Loop() {
 			_, err := evidence.Prove(b.Context(), store, 123, g.Options(evidence.Sealed))
 			if err != nil {
 				b.Fatal(err)
 			}
 		}
+		b.ReportMetric(float64((processor()-before).Nanoseconds())/float64(b.N), "cpu-ns/op")
 	})
 	proof, err := evidence.Prove(b.Context(), store, 123, g.Options(evidence.Sealed))
 	must(b, err)

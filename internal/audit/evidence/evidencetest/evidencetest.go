@@ -148,9 +148,9 @@ func must(t testing.TB, err error) {
 func At(i int64) time.Time { return time.Date(2026, 11, 2, 9, 30, 0, int(i%1000)*1e6, time.UTC) }
 
 // Sample is an entry as rich as a real one: even ones are intents, and the odd ones
-// their outcomes, with a detail of about 1 KB. Every ninth has no content.
+// their outcomes, with a detail of about 1 KB. Two of every 18 have no content.
 func Sample(i int64) audit.Entry {
-	if i%9 == 8 {
+	if i%18/2 == 5 {
 		return audit.Entry{Kind: audit.Started, Time: At(i), Software: "ward 1.0.0"}
 	}
 	e := audit.Entry{
