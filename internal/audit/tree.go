@@ -57,11 +57,15 @@ func readEdge(ctx context.Context, store Reader, size int64) (edge, error) {
 			return edge{}, err
 		}
 		if len(row.Hashes) != hashCount(last) {
-			return edge{}, &Mismatch{First: last, Last: last, Reason: "does not have the number of hashes that its place in the tree asks for"}
+			return edge{}, wrongCount(last)
 		}
 		e.node[level] = row.Hashes[level]
 	}
 	return e, nil
+}
+
+func wrongCount(seq int64) error {
+	return &Mismatch{First: seq, Last: seq, Reason: "does not have the number of hashes that its place in the tree asks for"}
 }
 
 // hashCount is the number of hashes stored with the entry seq.
