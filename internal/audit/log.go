@@ -40,9 +40,10 @@ type Options struct {
 	CheckpointEvery time.Duration // how often, if anything was added; 1 minute
 	CheckpointKeep  int           // how many of the history; 1024
 
-	RetryEvery time.Duration    // how often a failed commit is tried again when nothing is appended; 1 s
-	Now        func() time.Time // names exported files, and forgets claims; time.Now
-	Logger     *slog.Logger     // slog.Default()
+	RetryEvery time.Duration        // how often a failed commit is tried again when nothing is appended; 1 s
+	Now        func() time.Time     // names exported files, and forgets claims; time.Now
+	Uptime     func() time.Duration // since some moment, whatever the clock is set to; since the log was opened
+	Logger     *slog.Logger         // slog.Default()
 }
 
 func (o *Options) complete() error {
@@ -60,6 +61,10 @@ func (o *Options) complete() error {
 	o.RetryEvery = positive(o.RetryEvery, time.Second)
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Uptime == nil {
+		opened := time.Now()
+		o.Uptime = func() time.Duration { return time.Since(opened) }
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
@@ -83,6 +88,7 @@ type Log struct {
 	durable atomic.Pointer[signed] // the newest checkpoint
 	state   *edge                  // of the store's tree; nil when in doubt; of the writing goroutine
 	asking  int                    // intents of this log that wait for their outcome; of the writing goroutine
+	clock   clock                  // at the newest commit of entries; of the writing goroutine
 	ctx     context.Context        // ends what the writing goroutine does
 	cancel  context.CancelFunc
 	written chan struct{} // closed when the writing goroutine has ended
@@ -142,6 +148,10 @@ func Open(ctx context.Context, options Options) (*Log, error) {
 		}
 	}
 	l.state, err = l.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l.clock, err = l.startClock(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -52,10 +52,22 @@ func Open(path string) (*Store, error) {
 	if err == nil {
 		err = s.open()
 	}
+	if err == nil {
+		err = settle(s.writer)
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("audit store %s: %w", path, err), s.Close())
 	}
 	return s, nil
+}
+
+// settle copies the write-ahead log into the database and synchronises that. An
+// earlier process may have written what it then could not synchronise, so what is read
+// now may not be on the disc, and a system that failed to write it once does not try
+// again by itself. Whatever is added next must not stand on that. Who reads an older
+// state just now is not waited for, and keeps what came after it from being copied.
+func settle(conn *sqlite.Conn) error {
+	return sqlitex.ExecuteTransient(conn, "PRAGMA wal_checkpoint(PASSIVE)", nil)
 }
 
 // Join opens a database that is there for writing, beside the process that has it
