@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 
@@ -57,7 +58,7 @@ func (x *index) compare(ctx context.Context, v *verifier) error {
 func (x *index) compareTerms(ctx context.Context, v *verifier) error {
 	stored, err := v.store.Terms(ctx, x.block)
 	if err != nil {
-		return err
+		return fmt.Errorf("audit: the index of entries %d to %d cannot be read: %w", x.block*BlockSize, (x.block+1)*BlockSize-1, err)
 	}
 	slices.SortFunc(x.terms, compareTerms)
 	want := x.terms
@@ -72,7 +73,7 @@ func (x *index) compareTerms(ctx context.Context, v *verifier) error {
 		switch {
 		case len(want) > 0 && want[0] == have:
 			want = want[1:]
-		case have.Seq < v.edge.size: // others have come since
+		case have.Seq < v.edge.size || have.Block() != x.block: // others have come since
 			return &Mismatch{First: have.Seq, Last: have.Seq, Reason: "is in the index for what is not in it"}
 		}
 	}
@@ -112,7 +113,7 @@ func (x *index) lost(ctx context.Context, v *verifier, term TermRow) error {
 func (x *index) compareSpans(ctx context.Context, v *verifier) error {
 	stored, err := v.store.Spans(ctx, math.MinInt64, math.MaxInt64)
 	if err != nil {
-		return err
+		return fmt.Errorf("audit: the times of the entries cannot be read: %w", err)
 	}
 	want := x.spans
 	for _, have := range stored {
@@ -120,7 +121,6 @@ func (x *index) compareSpans(ctx context.Context, v *verifier) error {
 		if first >= v.edge.size {
 			break // it has come since
 		}
-		complete := first+SpanSize <= v.edge.size
 		wrong := &Mismatch{First: first, Last: min(first+SpanSize, v.edge.size) - 1, Reason: "have other times than the store says: they would not be found"}
 		if len(want) == 0 || have.Number < want[0].Number {
 			return wrong
@@ -128,8 +128,17 @@ func (x *index) compareSpans(ctx context.Context, v *verifier) error {
 		if have.Number > want[0].Number {
 			break
 		}
-		if have.First > want[0].First || have.Last < want[0].Last || complete && have != want[0] {
+		if have.First > want[0].First || have.Last < want[0].Last {
 			return wrong
+		}
+		if have != want[0] {
+			widest, err := widened(ctx, v, want[0])
+			if err != nil {
+				return err
+			}
+			if have.First < widest.First || have.Last > widest.Last {
+				return wrong
+			}
 		}
 		want = want[1:]
 	}
@@ -138,4 +147,24 @@ func (x *index) compareSpans(ctx context.Context, v *verifier) error {
 		return &Mismatch{First: first, Last: min(first+SpanSize, v.edge.size) - 1, Reason: "are in no span: they would not be found by time"}
 	}
 	return nil
+}
+
+// widened is a span with those of its entries that have come since.
+func widened(ctx context.Context, v *verifier, span Span) (Span, error) {
+	now, err := v.store.Head(ctx)
+	if err != nil {
+		return Span{}, err
+	}
+	spans := []Span{span}
+	for row, err := range rows(ctx, v.store, v.edge.size, min(now.Size, (span.Number+1)*SpanSize)) {
+		if err != nil {
+			return Span{}, err
+		}
+		leaf, err := parseRow(row)
+		if err != nil {
+			return Span{}, err
+		}
+		spans = widen(spans, row.Seq, leaf.Entry.Time.UnixMilli())
+	}
+	return spans[0], nil
 }
