@@ -36,9 +36,9 @@ func tamperings(t *testing.T) int {
 		}
 		return n
 	case testing.Short():
-		return 300
+		return 250
 	}
-	return 5500
+	return 5000
 }
 
 // victim is a log that is tampered with: files of one state, copies of earlier ones,
@@ -115,14 +115,19 @@ var dumped = []string{
 	"SELECT id, hex(note), typeof(note) FROM checkpoint ORDER BY id",
 }
 
-// says is all that the tables of a log say. The claims are no part of the log. A
-// signature has several spellings in base64, and is the same in each.
+// says is all that the tables of a log say.
 func says(path string, k keys) (string, error) {
 	conn, err := zombiezen.OpenConn(path, zombiezen.OpenReadOnly)
 	if err != nil {
 		return "", err
 	}
 	defer conn.Close()
+	return dump(conn, k)
+}
+
+// dump reads all tables but the claims, which are no part of the log. A signature has
+// several spellings in base64, and is the same in each.
+func dump(conn *zombiezen.Conn, k keys) (string, error) {
 	var b strings.Builder
 	for _, query := range dumped {
 		err := sqlitex.ExecuteTransient(conn, query, &sqlitex.ExecOptions{ResultFunc: func(stmt *zombiezen.Stmt) error {
@@ -277,14 +282,12 @@ func TestAnyChangeOfTheTables(t *testing.T) {
 				return "", err
 			}
 			script := tampering(r, older, len(v.older))
-			err = run(path, script)
-			if err != nil {
-				continue // what no database can hold, such as two rows of one number
+			said, err := change(path, script, v.keys)
+			if err == nil && said != v.says {
+				return script, nil
 			}
-			said, err := says(path, v.keys)
-			if err != nil || said != v.says {
-				return script, err
-			}
+			// What no database can hold, such as two rows of one number, or what
+			// changes nothing.
 		}
 	})
 	if found["nothing"] > 0 {
@@ -292,12 +295,17 @@ func TestAnyChangeOfTheTables(t *testing.T) {
 	}
 }
 
-func run(path, script string) error {
+// change runs a script over a database and returns what its tables then say.
+func change(path, script string, k keys) (said string, err error) {
 	conn, err := zombiezen.OpenConn(path, zombiezen.OpenReadWrite)
 	if err != nil {
-		return err
+		return "", err
 	}
-	return errors.Join(sqlitex.ExecuteScript(conn, script, nil), conn.Close())
+	err = sqlitex.ExecuteScript(conn, script, nil)
+	if err == nil {
+		said, err = dump(conn, k)
+	}
+	return said, errors.Join(err, conn.Close())
 }
 
 // columns are those of each table, and whether they hold numbers.

@@ -127,7 +127,10 @@ func openWriter(path string) (*sqlite.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = sqlitex.ExecuteTransient(conn, "PRAGMA synchronous = FULL", nil)
+	err = inWAL(conn)
+	if err == nil {
+		err = sqlitex.ExecuteTransient(conn, "PRAGMA synchronous = FULL", nil)
+	}
 	if err == nil {
 		// 16 MiB: the last pages change with every commit, and each transfer to the
 		// database costs two more synchronisations.
@@ -141,6 +144,23 @@ func openWriter(path string) (*sqlite.Conn, error) {
 		return nil, errors.Join(err, conn.Close())
 	}
 	return conn, nil
+}
+
+// inWAL refuses a database that was not brought into WAL mode: SQLite goes on in the
+// mode of before, in which a loss of power may take a commit back, and a disturbed one
+// locks readers out.
+func inWAL(conn *sqlite.Conn) error {
+	var mode string
+	err := sqlitex.ExecuteTransient(conn, "PRAGMA journal_mode", &sqlitex.ExecOptions{
+		ResultFunc: func(stmt *sqlite.Stmt) error {
+			mode = stmt.ColumnText(0)
+			return nil
+		},
+	})
+	if err == nil && mode != "wal" {
+		err = fmt.Errorf("it cannot be brought into WAL mode (it is in mode %q); end what else has it open, see to its disc, and start again", mode)
+	}
+	return err
 }
 
 // Close closes the database and gives up the right to write it.
