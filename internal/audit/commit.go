@@ -159,12 +159,15 @@ func (l *Log) write(ctx context.Context, group []*pending) error {
 		}
 	}
 	if err == nil {
+		began := time.Now()
+		l.writing.Store(&began)
 		base, err = l.commit(ctx, group, now.sure)
+		l.writing.Store(nil)
 	}
 	if err == nil && len(group) > 0 {
 		l.clock = now
 	}
-	was := l.Healthy()
+	was := l.failed()
 	if err != nil {
 		l.failure.Store(&err)
 		if was == nil {
