@@ -39,16 +39,16 @@ var database = []string{"audit.db", "audit.db-wal", "audit.db-shm", "audit.db.lo
 // faults are all calls by which the log and its store reach the disc.
 var faults = []fault{
 	{"pwrite64", "EIO ENOSPC", 60, database},
-	{"pread64", "EIO", 3, database},
-	{"fsync", "EIO ENOSPC", 15, nil},
+	{"pread64", "EIO", 40, database},
+	{"fsync", "EIO ENOSPC", 20, nil},
 	{"ftruncate", "EIO ENOSPC", 2, database},
 	{"fcntl", "EIO ENOLCK EACCES", 60, database},
 	{"flock", "EIO ENOLCK", 2, nil},
 	{"mmap", "ENOMEM EIO", 2, database},
 	{"open", "EIO EMFILE ENOSPC", 3, database},
-	{"openat", "EIO EMFILE ENOSPC", 12, nil},
-	{"fstat", "EIO", 4, database},
-	{"stat", "EIO", 4, database},
+	{"openat", "EIO EMFILE ENOSPC", 25, nil},
+	{"fstat", "EIO", 40, database},
+	{"stat", "EIO", 14, database},
 	{"lstat", "EIO", 2, database},
 	{"newfstatat", "EIO", 4, nil},
 	{"fchown", "EIO EPERM", 2, database},
@@ -56,8 +56,8 @@ var faults = []fault{
 	{"renameat", "EIO ENOSPC", 4, nil},
 	{"unlink", "EIO", 2, nil},
 	{"unlinkat", "EIO", 2, nil},
-	{"getdents64", "EIO", 4, nil},
-	{"close", "EIO", 8, database},
+	{"getdents64", "EIO", 8, nil},
+	{"close", "EIO", 10, database},
 }
 
 // harmless are calls of which a failure cannot matter, or is not for this test.

@@ -10,6 +10,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/sqlite"
 )
 
 // disk mounts a small disk of its own. That needs the right to mount; TestFullDisk
@@ -90,6 +93,11 @@ func TestFullDiskOfTheDatabase(t *testing.T) {
 			t.Fatal("an entry was acknowledged on a full disk")
 		}
 	}
+	_, err = sqlite.Open(filepath.Join(dir, "new.db"))
+	if err == nil {
+		t.Error("a database was made on a full disk")
+	}
+	t.Log(err)
 	err = os.Remove(filler)
 	if err != nil {
 		t.Fatal(err)
@@ -126,7 +134,11 @@ func TestFullDirectoryOfCheckpoints(t *testing.T) {
 		t.Errorf("on a full disk: %+v", exported)
 	}
 	mustVerify(t, store, k.public, dir)
-	err := os.Remove(filler)
+	_, err := audit.Open(t.Context(), options)
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("Open with a full directory of checkpoints = %v", err)
+	}
+	err = os.Remove(filler)
 	if err != nil {
 		t.Fatal(err)
 	}
