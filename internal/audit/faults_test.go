@@ -39,7 +39,7 @@ var database = []string{"audit.db", "audit.db-wal", "audit.db-shm", "audit.db.lo
 // faults are all calls by which the log and its store reach the disc.
 var faults = []fault{
 	{"pwrite64", "EIO ENOSPC", 60, database},
-	{"pread64", "EIO", 40, database},
+	{"pread64", "EIO", 12, database},
 	{"fsync", "EIO ENOSPC", 20, nil},
 	{"ftruncate", "EIO ENOSPC", 2, database},
 	{"fcntl", "EIO ENOLCK EACCES", 60, database},
@@ -47,8 +47,8 @@ var faults = []fault{
 	{"mmap", "ENOMEM EIO", 2, database},
 	{"open", "EIO EMFILE ENOSPC", 3, database},
 	{"openat", "EIO EMFILE ENOSPC", 25, nil},
-	{"fstat", "EIO", 40, database},
-	{"stat", "EIO", 14, database},
+	{"fstat", "EIO", 12, database},
+	{"stat", "EIO", 10, database},
 	{"lstat", "EIO", 2, database},
 	{"newfstatat", "EIO", 4, nil},
 	{"fchown", "EIO EPERM", 2, database},
@@ -57,7 +57,7 @@ var faults = []fault{
 	{"unlink", "EIO", 2, nil},
 	{"unlinkat", "EIO", 2, nil},
 	{"getdents64", "EIO", 8, nil},
-	{"close", "EIO", 10, database},
+	{"close", "EIO", 5, database},
 }
 
 // harmless are calls of which a failure cannot matter, or is not for this test.
