@@ -32,7 +32,8 @@ func BenchmarkAppend(b *testing.B) {
 }
 
 // BenchmarkRows commits the same rows in groups of 64 to the same tables without
-// tree, signature and queue: what these cost is what Append takes longer.
+// tree, signature and queue, sealed by as many goroutines: what these cost is what
+// BenchmarkAppend/64 takes longer.
 func BenchmarkRows(b *testing.B) {
 	const size = 64
 	store := openStore(b, filepath.Join(b.TempDir(), "audit.db"))
@@ -42,15 +43,18 @@ func BenchmarkRows(b *testing.B) {
 	b.ResetTimer()
 	for base := int64(0); base < int64(b.N); base += size {
 		g := audit.Group{Base: base, Checkpoint: signed, Spans: []audit.Span{{Number: base / audit.SpanSize, Last: base}}}
-		for seq := base; seq < base+size; seq++ {
-			e := sample(seq)
-			row, terms := audit.NewRow(seq, e, keys)
-			g.Rows = append(g.Rows, row)
-			g.Terms = append(g.Terms, terms...)
-			if seq%2 == 0 {
-				g.Opened = append(g.Opened, audit.Opened{Seq: seq, Correlation: e.Correlation})
+		g.Rows = make([]audit.Row, size)
+		terms := make([][]audit.TermRow, size)
+		parallel(size, size, func(i int64) error {
+			g.Rows[i], terms[i] = audit.NewRow(base+i, sample(base+i), keys)
+			return nil
+		}, b.Error)
+		for i := range int64(size) {
+			g.Terms = append(g.Terms, terms[i]...)
+			if e := sample(base + i); i%2 == 0 {
+				g.Opened = append(g.Opened, audit.Opened{Seq: base + i, Correlation: e.Correlation})
 			} else {
-				g.Closed = append(g.Closed, audit.Opened{Seq: seq, Correlation: e.Correlation})
+				g.Closed = append(g.Closed, audit.Opened{Seq: base + i, Correlation: e.Correlation})
 			}
 		}
 		err := store.Commit(b.Context(), g)

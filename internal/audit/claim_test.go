@@ -93,6 +93,7 @@ func TestClaimIsForgottenOnceItHasEnded(t *testing.T) {
 	now.Store(time.Now().Unix())
 	options := k.options(store)
 	options.Now = func() time.Time { return time.Unix(now.Load(), 0) }
+	options.Uptime = func() time.Duration { return time.Duration(now.Load()) * time.Second }
 	log := openLog(t, options)
 	until := time.Unix(now.Load(), 0).Add(10 * time.Minute)
 	for i := range 100 {

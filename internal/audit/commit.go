@@ -152,8 +152,25 @@ func (l *Log) collect(first *pending, expected int) []*pending {
 
 // write commits a group, which may be empty, and settles its entries.
 func (l *Log) write(ctx context.Context, group []*pending) error {
-	base, err := l.commit(ctx, group)
-	was := l.Healthy()
+	now := l.clock.at(l.options.Now(), l.options.Uptime())
+	base, err := int64(0), error(nil)
+	if len(group) > 0 {
+		var step *pending
+		step, err = stepped(l.clock, now, l.options.Keys)
+		if step != nil {
+			group = slices.Insert(group, 0, step)
+		}
+	}
+	if err == nil {
+		began := time.Now()
+		l.writing.Store(&began)
+		base, err = l.commit(ctx, group, now.sure)
+		l.writing.Store(nil)
+	}
+	if err == nil && len(group) > 0 {
+		l.clock = now
+	}
+	was := l.failed()
 	if err != nil {
 		l.failure.Store(&err)
 		if was == nil {
@@ -184,10 +201,11 @@ func (l *Log) write(ctx context.Context, group []*pending) error {
 // means that something is wrong.
 const maxMoves = 100
 
-// commit commits a group and returns the sequence number of its first entry.
+// commit commits a group and returns the sequence number of its first entry. Claims
+// that ended before forget may go.
 // After a failure, which may have left the group in the store or not, the next
 // commit first reads what the store holds.
-func (l *Log) commit(ctx context.Context, group []*pending) (base int64, err error) {
+func (l *Log) commit(ctx context.Context, group []*pending, forget time.Time) (base int64, err error) {
 	for range maxMoves {
 		if l.state == nil {
 			l.state, err = l.read(ctx)
@@ -197,7 +215,7 @@ func (l *Log) commit(ctx context.Context, group []*pending) (base int64, err err
 		}
 		base = l.state.Size
 		before := *l.state
-		err = l.commitOnce(ctx, group)
+		err = l.commitOnce(ctx, group, forget)
 		if err == nil {
 			return base, nil
 		}
@@ -266,7 +284,7 @@ func (l *Log) checkpoint(head Head) (Checkpoint, error) {
 
 // commitOnce adds the admitted entries of a group to the state and to the store.
 // On an error the state is no longer that of the store.
-func (l *Log) commitOnce(ctx context.Context, group []*pending) error {
+func (l *Log) commitOnce(ctx context.Context, group []*pending, forget time.Time) error {
 	s := l.state
 	// What another writer claims after this moves the base, so that the commit
 	// begins again.
@@ -274,7 +292,7 @@ func (l *Log) commitOnce(ctx context.Context, group []*pending) error {
 	if err != nil {
 		return err
 	}
-	g := Group{Base: s.Size, Rows: make([]Row, 0, len(group)), Forget: l.options.Now().Unix()}
+	g := Group{Base: s.Size, Rows: make([]Row, 0, len(group)), Forget: forget.Unix()}
 	for _, p := range group {
 		if p.refused {
 			continue

@@ -3,6 +3,7 @@ package audit_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -24,9 +26,10 @@ import (
 // The crash tests run this test program again as a child that appends to a
 // database and prints what was acknowledged.
 const (
-	childEnv = "WARD_AUDIT_TEST_CHILD" // directory of the log
-	keyEnv   = "WARD_AUDIT_TEST_KEY"   // signer key
-	limitEnv = "WARD_AUDIT_TEST_LIMIT" // bytes of the largest file, as if the disk were full beyond
+	childEnv = "WARD_AUDIT_TEST_CHILD"  // directory of the log
+	keyEnv   = "WARD_AUDIT_TEST_KEY"    // signer key
+	limitEnv = "WARD_AUDIT_TEST_LIMIT"  // bytes of the largest file, as if the disk were full beyond
+	faultEnv = "WARD_AUDIT_TEST_FAULTS" // system calls fail meanwhile
 )
 
 // child is what the child does; it returns the exit code.
@@ -57,6 +60,11 @@ func appendForever(dir string) error {
 	if os.Getenv(limitEnv) != "" {
 		return fillDisk(log)
 	}
+	if os.Getenv(faultEnv) != "" {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		return errors.Join(appendThroughFaults(log), log.Close(ctx))
+	}
 	base := log.Size()
 	var out sync.Mutex
 	failed := make(chan error)
@@ -79,6 +87,54 @@ func appendForever(dir string) error {
 		}()
 	}
 	return <-failed
+}
+
+// recovery is how long the log may take to recover from a fault that passed. SQLite
+// itself tries for 10 s to get a lock that it is denied.
+const recovery = 12 * time.Second
+
+// appendThroughFaults appends from several goroutines, whatever fails, until so many
+// entries are acknowledged or time is up. It then says whether the log has recovered.
+func appendThroughFaults(log *audit.Log) error {
+	const enough, patience = 250, 2 * time.Second
+	fmt.Println(-1, "opened", "x")
+	var out sync.Mutex
+	var done atomic.Int64
+	began := time.Now()
+	var wg sync.WaitGroup
+	for a := range 8 {
+		wg.Go(func() {
+			for i := 0; done.Load() < enough && time.Since(began) < patience; i++ {
+				e := sample(int64(2 * i))
+				e.Correlation = fmt.Sprintf("%d-%d", a, i)
+				ctx, cancel := context.WithTimeout(context.Background(), patience)
+				seq, err := log.Append(ctx, e)
+				cancel()
+				if err != nil {
+					time.Sleep(time.Millisecond)
+					continue
+				}
+				done.Add(1)
+				out.Lock()
+				fmt.Println(seq, e.Kind, e.Correlation)
+				out.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	state := "recovered"
+	for wait := time.Now(); log.Healthy() != nil; time.Sleep(time.Millisecond) {
+		if time.Since(wait) > recovery {
+			state = "failing"
+			break
+		}
+	}
+	exported := log.Exported()[0]
+	if exported.Err != nil {
+		state += "-unexported"
+	}
+	fmt.Println(-1, state, "x")
+	return errors.Join(log.Healthy(), exported.Err)
 }
 
 // fillDisk appends until the file size limit stops it, lifts the limit, and

@@ -158,6 +158,44 @@ func TestRecoversWithoutTraffic(t *testing.T) {
 	})
 }
 
+// hanging is a store whose commits do not come to an end.
+type hanging struct {
+	audit.Store
+	until chan struct{} // nil while it does not hang
+}
+
+func (h *hanging) Commit(ctx context.Context, g audit.Group) error {
+	if h.until != nil {
+		<-h.until
+	}
+	return h.Store.Commit(ctx, g)
+}
+
+// A disc that hangs gives no error, but the log says that it cannot be written.
+func TestHangingStoreIsNotHealthy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &hanging{Store: new(audittest.Memory)}
+		log := openLog(t, newKeys(t).options(store))
+		store.until = make(chan struct{})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := log.Append(ctx, refused(""))
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Append = %v, want that its time is up", err)
+		}
+		time.Sleep(5 * time.Second)
+		err = log.Healthy()
+		if err == nil || !strings.Contains(err.Error(), "the disc hangs") {
+			t.Errorf("Healthy = %v, want that the disc hangs", err)
+		}
+		close(store.until)
+		synctest.Wait()
+		if log.Healthy() != nil {
+			t.Errorf("Healthy = %v once the commit came to its end", log.Healthy())
+		}
+	})
+}
+
 // A store that changed behind the log's back is not added to.
 func TestDoubtfulStoreStopsTheLog(t *testing.T) {
 	k := newKeys(t)

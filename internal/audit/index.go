@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 
@@ -84,7 +85,7 @@ func (x *index) compare(ctx context.Context, v *verifier) error {
 func (x *index) compareTerms(ctx context.Context, v *verifier) error {
 	stored, err := v.store.Terms(ctx, x.block)
 	if err != nil {
-		return err
+		return fmt.Errorf("audit: the index of entries %d to %d cannot be read: %w", x.block*BlockSize, (x.block+1)*BlockSize-1, err)
 	}
 	slices.SortFunc(x.terms, compareTerms)
 	want := x.terms
@@ -99,7 +100,7 @@ func (x *index) compareTerms(ctx context.Context, v *verifier) error {
 		switch {
 		case len(want) > 0 && want[0] == have:
 			want = want[1:]
-		case have.Seq < v.edge.Size: // others have come since
+		case have.Seq < v.edge.Size || have.Block() != x.block: // others have come since
 			return &Mismatch{First: have.Seq, Last: have.Seq, Reason: "is in the index for what is not in it"}
 		}
 	}
@@ -142,7 +143,7 @@ func (x *index) lost(ctx context.Context, v *verifier, term TermRow) error {
 func (x *index) compareSpans(ctx context.Context, v *verifier) error {
 	stored, err := v.store.Spans(ctx, math.MinInt64, math.MaxInt64)
 	if err != nil {
-		return err
+		return fmt.Errorf("audit: the times of the entries cannot be read: %w", err)
 	}
 	want := x.spans
 	for _, have := range stored {
@@ -150,7 +151,6 @@ func (x *index) compareSpans(ctx context.Context, v *verifier) error {
 		if first >= v.edge.Size {
 			break // it has come since
 		}
-		complete := first+SpanSize <= v.edge.Size
 		wrong := &Mismatch{First: first, Last: min(first+SpanSize, v.edge.Size) - 1, Reason: "have other times than the store says: they would not be found"}
 		if len(want) == 0 || have.Number < want[0].Number {
 			return wrong
@@ -158,8 +158,17 @@ func (x *index) compareSpans(ctx context.Context, v *verifier) error {
 		if have.Number > want[0].Number {
 			break
 		}
-		if have.First > want[0].First || have.Last < want[0].Last || complete && have != want[0] {
+		if have.First > want[0].First || have.Last < want[0].Last {
 			return wrong
+		}
+		if have != want[0] {
+			widest, err := widened(ctx, v, want[0])
+			if err != nil {
+				return err
+			}
+			if have.First < widest.First || have.Last > widest.Last {
+				return wrong
+			}
 		}
 		want = want[1:]
 	}
@@ -168,4 +177,24 @@ func (x *index) compareSpans(ctx context.Context, v *verifier) error {
 		return &Mismatch{First: first, Last: min(first+SpanSize, v.edge.Size) - 1, Reason: "are in no span: they would not be found by time"}
 	}
 	return nil
+}
+
+// widened is a span with those of its entries that have come since.
+func widened(ctx context.Context, v *verifier, span Span) (Span, error) {
+	now, err := v.store.Head(ctx)
+	if err != nil {
+		return Span{}, err
+	}
+	spans := []Span{span}
+	for row, err := range rows(ctx, v.store, v.edge.Size, min(now.Size, (span.Number+1)*SpanSize)) {
+		if err != nil {
+			return Span{}, err
+		}
+		leaf, err := parseRow(row)
+		if err != nil {
+			return Span{}, err
+		}
+		spans = widen(spans, row.Seq, leaf.Entry.Time.UnixMilli())
+	}
+	return spans[0], nil
 }

@@ -47,9 +47,10 @@ type Options struct {
 	CheckpointKeep  int           // how many of the history in each directory; 1024
 	ExportTimeout   time.Duration // that one place or witness may take each time; 10 s
 
-	RetryEvery time.Duration    // how often a failed commit is tried again when nothing is appended; 1 s
-	Now        func() time.Time // names exported files, and forgets claims; time.Now
-	Logger     *slog.Logger     // slog.Default()
+	RetryEvery time.Duration        // how often a failed commit is tried again when nothing is appended; 1 s
+	Now        func() time.Time     // names exported files, and forgets claims; time.Now
+	Uptime     func() time.Duration // since some moment, whatever the clock is set to; since the log was opened
+	Logger     *slog.Logger         // slog.Default()
 }
 
 func (o *Options) complete() error {
@@ -72,6 +73,10 @@ func (o *Options) complete() error {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Uptime == nil {
+		opened := time.Now()
+		o.Uptime = func() time.Duration { return time.Since(opened) }
+	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -90,11 +95,13 @@ type Log struct {
 	options Options
 	known   note.Verifiers
 	queue   chan *pending
-	failure atomic.Pointer[error]  // why the last commit failed
-	durable atomic.Pointer[signed] // the newest checkpoint
-	state   *merkle.Edge           // of the store's tree; nil when in doubt; of the writing goroutine
-	asking  int                    // intents of this log that wait for their outcome; of the writing goroutine
-	ctx     context.Context        // ends what the writing goroutine does
+	failure atomic.Pointer[error]     // why the last commit failed
+	writing atomic.Pointer[time.Time] // when the commit under way began, nil if none is
+	durable atomic.Pointer[signed]    // the newest checkpoint
+	state   *merkle.Edge              // of the store's tree; nil when in doubt; of the writing goroutine
+	asking  int                       // intents of this log that wait for their outcome; of the writing goroutine
+	clock   clock                     // at the newest commit of entries; of the writing goroutine
+	ctx     context.Context           // ends what the writing goroutine does
 	cancel  context.CancelFunc
 	written chan struct{} // closed when the writing goroutine has ended
 
@@ -144,6 +151,10 @@ func Open(ctx context.Context, options Options) (*Log, error) {
 		}
 	}
 	l.state, err = l.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l.clock, err = l.startClock(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -241,9 +252,23 @@ func (l *Log) enqueue(p *pending) error {
 	}
 }
 
-// Healthy returns nil, or why the last commit failed. While there is a failure
-// the log tries again by itself, so that it recovers without traffic.
+// stalled is how long a commit may take before the log is not healthy: a disc that
+// hangs gives no error.
+const stalled = 5 * time.Second
+
+// Healthy returns nil, or why the last commit failed, or that the one under way does
+// not come to an end. While there is a failure the log tries again by itself, so that
+// it recovers without traffic.
 func (l *Log) Healthy() error {
+	began := l.writing.Load()
+	if began != nil && time.Since(*began) > stalled {
+		return fmt.Errorf("audit: a commit has been under way for %v: the disc hangs, or another process locks the database", time.Since(*began).Round(time.Second))
+	}
+	return l.failed()
+}
+
+// failed is why the last commit failed.
+func (l *Log) failed() error {
 	err := l.failure.Load()
 	if err == nil {
 		return nil

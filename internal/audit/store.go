@@ -42,6 +42,16 @@ type Reader interface {
 	Spans(ctx context.Context, since, until int64) ([]Span, error)
 }
 
+// Checker is a Reader that can tell what reading entries does not show: damage to how
+// they are kept, and contents, terms, spans and open intents that belong to no entry.
+// What is kept under the number of an entry, in the block or span of that number, need
+// not be looked at: Verify compares it.
+type Checker interface {
+	// Check is a *Mismatch if it can name an entry, another error if it cannot, and
+	// nil if all is right. Everything it says is of one state of the store.
+	Check(ctx context.Context) error
+}
+
 // Store keeps a log. Everything about the tree, the entries and the signatures
 // is decided by Log; a store only keeps what it is given, durably and all at
 // once.

@@ -44,7 +44,7 @@ type Report struct {
 // numbered from 0 without a gap, each leaf is well-formed and of its place, the
 // stored hashes are those of the leaves, each content is the one to which its leaf
 // commits or was removed as a later entry says, terms, spans and open intents are
-// those of the entries, the checkpoint is signed by a known key and is that of all
+// those of the entries and nothing belongs to none, the checkpoint is signed by a known key and is that of all
 // entries, and every checkpoint in the directories dirs of exported ones is signed
 // and is that of the first entries. It needs nothing but the store, the
 // directories and the public keys, and reads nothing personal.
@@ -108,7 +108,7 @@ func (v *verifier) verify(ctx context.Context, known note.Verifiers, origin stri
 		}
 		lost := v.missing.Mismatch()
 		if lost == nil {
-			return nil
+			return v.check(ctx)
 		}
 		// What was removed while this ran is accounted for by an entry that came
 		// meanwhile.
@@ -120,6 +120,15 @@ func (v *verifier) verify(ctx context.Context, known note.Verifiers, origin stri
 			return lost
 		}
 	}
+}
+
+// check looks for what belongs to no entry.
+func (v *verifier) check(ctx context.Context) error {
+	checker, ok := v.store.(Checker)
+	if !ok {
+		return nil
+	}
+	return checker.Check(ctx)
 }
 
 // upToHead checks what is there now and was not checked before.
@@ -135,7 +144,7 @@ func (v *verifier) upToHead(ctx context.Context) (Head, error) {
 	}
 	for row, err := range rows(ctx, v.store, from, head.Size) {
 		if err != nil {
-			return Head{}, err
+			return Head{}, fmt.Errorf("audit: reading goes no further than entry %d of %d: %w", v.edge.Size, head.Size, err)
 		}
 		err = v.entry(ctx, row)
 		if err != nil {

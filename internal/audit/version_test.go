@@ -13,15 +13,17 @@ import (
 	"github.com/wardsmsp/ward/internal/audit/sqlite"
 )
 
+// The keys of testdata/v1, and of whatever else outlives a test.
+const (
+	v1Signer   = "PRIVATE+KEY+ward.example/audit+f0ce6207+ATpNwS5W9kaTNqKUCUs7ITwfM0FZKCnw0VHBPsiFLOls"
+	v1Verifier = "ward.example/audit+f0ce6207+AXokt5YIymlW5DN0quqLRGcZR+Us6Y4u4ykE/QvLE3v4"
+)
+
 // WRD-OPS-14: testdata/v1 was written by the first release of the format and is
 // never made anew. Every later one verifies it, reads it and goes on with it.
 func TestStoreOfVersion1(t *testing.T) {
-	const (
-		signerKey   = "PRIVATE+KEY+ward.example/audit+f0ce6207+ATpNwS5W9kaTNqKUCUs7ITwfM0FZKCnw0VHBPsiFLOls"
-		verifierKey = "ward.example/audit+f0ce6207+AXokt5YIymlW5DN0quqLRGcZR+Us6Y4u4ykE/QvLE3v4"
-		wantRoot    = "T6Uxwuxd0TShw6YVSuNPL3qG1HTafHjFhR1MoWqaM/U="
-	)
-	k := parseKeys(t, signerKey, verifierKey)
+	const wantRoot = "T6Uxwuxd0TShw6YVSuNPL3qG1HTafHjFhR1MoWqaM/U="
+	k := parseKeys(t, v1Signer, v1Verifier)
 	dir := t.TempDir()
 	err := os.CopyFS(dir, os.DirFS("testdata/v1"))
 	if err != nil {

@@ -2,27 +2,31 @@ package crash_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+
 	"github.com/wardsmsp/ward/cpis"
 	"github.com/wardsmsp/ward/internal/audit"
-	"github.com/wardsmsp/ward/internal/audit/seal"
-	"github.com/wardsmsp/ward/internal/audit/sqlite"
+	"github.com/wardsmsp/ward/internal/audit/stores"
 	"github.com/wardsmsp/ward/internal/config"
 	"github.com/wardsmsp/ward/internal/spinesim"
 )
 
 // ledger follows the audit log from one reading to the next.
 type ledger struct {
-	config   string
-	database string
-	keys     *seal.Keys
-	next     int64 // sequence of the next entry to read
-	run      int   // how many starts were read
+	config string
+	audit  *config.AuditFile // read when it is first needed
+	next   int64             // sequence of the next entry to read
+	run    int               // how many starts were read
+	proved audit.Checkpoint  // the newest exported when the log was last read
 
 	intents   map[string]audit.Entry // by query id
 	outcomes  map[string]audit.Entry // by correlation
@@ -33,7 +37,6 @@ type ledger struct {
 func newLedger(dir string) *ledger {
 	return &ledger{
 		config:   filepath.Join(dir, "ward.toml"),
-		database: filepath.Join(dir, "audit.db"),
 		intents:  map[string]audit.Entry{},
 		outcomes: map[string]audit.Entry{},
 		open:     map[string]int{},
@@ -42,19 +45,24 @@ func newLedger(dir string) *ledger {
 
 // read takes the entries that were added since the last reading.
 func (l *ledger) read() error {
-	if l.keys == nil {
+	if l.audit == nil {
 		file, err := config.LoadAudit(l.config)
 		if err != nil {
 			return err
 		}
-		l.keys = file.Keys
+		l.audit = file
 	}
-	store, err := sqlite.OpenReadOnly(l.database)
+	ctx := context.Background()
+	store, err := stores.Read(ctx, l.audit.Store)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	for record, err := range audit.Entries(context.Background(), store, l.keys, l.next, math.MaxInt64) {
+	err = l.prove(ctx, store)
+	if err != nil {
+		return err
+	}
+	for record, err := range audit.Entries(ctx, store, l.audit.Keys, l.next, math.MaxInt64) {
 		if err != nil {
 			return err
 		}
@@ -62,6 +70,49 @@ func (l *ledger) read() error {
 		if err != nil {
 			return fmt.Errorf("entry %d: %w", record.Seq, err)
 		}
+	}
+	return nil
+}
+
+// prove checks that the log only ever grew: that what was exported when it was last
+// read is a prefix of what is exported now, and this of what the store says.
+func (l *ledger) prove(ctx context.Context, store audit.Reader) error {
+	signed, err := os.ReadFile(filepath.Join(l.audit.Checkpoints[0], "checkpoint"))
+	if err != nil {
+		return err
+	}
+	head, err := store.Head(ctx)
+	if err != nil {
+		return err
+	}
+	known, origin := note.VerifierList(l.audit.Verifier), l.audit.Verifier.Name()
+	exported, err := audit.OpenCheckpoint(signed, known, origin)
+	if err != nil {
+		return err
+	}
+	stored, err := audit.OpenCheckpoint(head.Checkpoint, known, origin)
+	if err != nil {
+		return err
+	}
+	hashes := audit.Hashes(ctx, store)
+	err = errors.Join(consistent(hashes, l.proved, exported), consistent(hashes, exported, stored))
+	if err == nil {
+		l.proved = exported
+	}
+	return err
+}
+
+// consistent checks a proof that one checkpoint goes on from another.
+func consistent(hashes tlog.HashReader, older, newer audit.Checkpoint) error {
+	if older.Size == 0 {
+		return nil // every log goes on from the empty one
+	}
+	proof, err := tlog.ProveTree(newer.Size, older.Size, hashes)
+	if err == nil {
+		err = tlog.CheckTree(proof, newer.Size, newer.Root, older.Size, older.Root)
+	}
+	if err != nil {
+		return fmt.Errorf("the checkpoint of %d entries does not go on from that of %d: %w", newer.Size, older.Size, err)
 	}
 	return nil
 }
@@ -95,6 +146,7 @@ func (l *ledger) take(record audit.Record) error {
 	case audit.Refused:
 		return l.refused(e)
 	case audit.Undelivered, audit.Stopped, audit.Configured:
+	case audit.Stepped: // the machine's own clock
 	default:
 		return fmt.Errorf("an entry %q that nothing in this test causes: %s", e.Kind, e.Reason)
 	}

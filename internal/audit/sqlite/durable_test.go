@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -42,5 +43,50 @@ func TestWriterSynchronisesEachCommit(t *testing.T) {
 		if err == nil || s.writer != nil {
 			t.Fatalf("Commit with an ended context = %v, and the connection was kept", err)
 		}
+	}
+}
+
+// WRD-AUD-06: what an earlier process left in the write-ahead log, perhaps without
+// having been able to synchronise it, is in the database itself, and synchronised,
+// before anything is added.
+func TestOpenCarriesTheWriteAheadLogOver(t *testing.T) {
+	dir := t.TempDir()
+	path, crashed, alone := filepath.Join(dir, "audit.db"), filepath.Join(dir, "crashed.db"), filepath.Join(dir, "alone.db")
+	s, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	err = s.Commit(t.Context(), audit.Group{Rows: []audit.Row{{Leaf: []byte("leaf")}}, Checkpoint: []byte("c")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	copyFile(t, path, crashed)
+	copyFile(t, path+"-wal", crashed+"-wal")
+	again, err := Open(crashed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	copyFile(t, crashed, alone)
+	reader, err := OpenReadOnly(alone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	head, err := reader.Head(t.Context())
+	if err != nil || head.Size != 1 {
+		t.Errorf("the database alone holds %d entries (%v), want 1", head.Size, err)
+	}
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	content, err := os.ReadFile(from)
+	if err == nil {
+		err = os.WriteFile(to, content, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }

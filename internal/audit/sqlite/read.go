@@ -60,7 +60,7 @@ func (r *ReadOnly) Close() error { return r.pool.Close() }
 // headQuery reads all of the head in one statement, so in one state of the
 // database: the size and the checkpoint are the same in every row, and there is
 // a row for each open intent, or one with NULL.
-const headQuery = `SELECT (` + sizeQuery + `), (SELECT note FROM checkpoint), opened.seq, opened.correlation
+const headQuery = `SELECT (` + sizeQuery + `), (SELECT note FROM checkpoint WHERE id = 0), opened.seq, opened.correlation
 	FROM (SELECT 1) LEFT JOIN opened ORDER BY opened.seq`
 
 // Head implements audit.Reader.

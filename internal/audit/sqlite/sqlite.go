@@ -53,10 +53,22 @@ func Open(path string) (*Store, error) {
 	if err == nil {
 		err = s.open(context.Background()) // nobody else writes
 	}
+	if err == nil {
+		err = settle(s.writer)
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("audit store %s: %w", path, err), s.Close())
 	}
 	return s, nil
+}
+
+// settle copies the write-ahead log into the database and synchronises that. An
+// earlier process may have written what it then could not synchronise, so what is read
+// now may not be on the disc, and a system that failed to write it once does not try
+// again by itself. Whatever is added next must not stand on that. Who reads an older
+// state just now is not waited for, and keeps what came after it from being copied.
+func settle(conn *sqlite.Conn) error {
+	return sqlitex.ExecuteTransient(conn, "PRAGMA wal_checkpoint(PASSIVE)", nil)
 }
 
 // Join opens a database that is there for writing, beside the process that has it
@@ -118,7 +130,10 @@ func openWriter(path string) (*sqlite.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = sqlitex.ExecuteTransient(conn, "PRAGMA synchronous = FULL", nil)
+	err = inWAL(conn)
+	if err == nil {
+		err = sqlitex.ExecuteTransient(conn, "PRAGMA synchronous = FULL", nil)
+	}
 	if err == nil {
 		// 16 MiB: the last pages change with every commit, and each transfer to the
 		// database costs two more synchronisations.
@@ -137,6 +152,23 @@ func openWriter(path string) (*sqlite.Conn, error) {
 		return nil, errors.Join(err, conn.Close())
 	}
 	return conn, nil
+}
+
+// inWAL refuses a database that was not brought into WAL mode: SQLite goes on in the
+// mode of before, in which a loss of power may take a commit back, and a disturbed one
+// locks readers out.
+func inWAL(conn *sqlite.Conn) error {
+	var mode string
+	err := sqlitex.ExecuteTransient(conn, "PRAGMA journal_mode", &sqlitex.ExecOptions{
+		ResultFunc: func(stmt *sqlite.Stmt) error {
+			mode = stmt.ColumnText(0)
+			return nil
+		},
+	})
+	if err == nil && mode != "wal" {
+		err = fmt.Errorf("it cannot be brought into WAL mode (it is in mode %q); end what else has it open, see to its disc, and start again", mode)
+	}
+	return err
 }
 
 // Close closes the database and gives up the right to write it.
