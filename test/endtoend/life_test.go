@@ -188,7 +188,8 @@ func TestClientGoesAwayDuringTheQuestion(t *testing.T) {
 	}
 }
 
-// A client that goes away before its request is whole has asked nothing.
+// A client that goes away before its request is whole has asked nothing, and is in the
+// log all the same (WRD-AUD-08).
 func TestClientGoesAwayBeforeTheQuestion(t *testing.T) {
 	t.Parallel()
 	w := start(t, stage.Options{})
@@ -200,7 +201,7 @@ func TestClientGoesAwayBeforeTheQuestion(t *testing.T) {
 			c.Close()
 		})
 	}
-	await(t, "the broken body is recorded", func() bool { return kinds(w.entries(t))[audit.Refused] == 1 })
+	await(t, "the broken header and the broken body are recorded", func() bool { return kinds(w.entries(t))[audit.Refused] == 2 })
 	w.nothingAsked(t)
 }
 
