@@ -47,6 +47,9 @@ func question(log *audit.Log, i int64) error {
 		e.NHSNumber = patient(i)
 		e.Time = e.Time.Add(time.Duration(i) * 10 * time.Millisecond)
 		e.Author.UserID = fmt.Sprintf("5550%08d", i%300)
+		e.MessageID = fmt.Sprintf("0B3C8A2E-9D2E-4B33-8C1B-%012d", i)
+		e.TrackingID = fmt.Sprintf("6D1F4A77-1F0E-4D3C-9C39-%012d", i)
+		e.QueryID = fmt.Sprintf("A4A9D7B3-52F2-4B0C-8D6A-%012d", i)
 		_, err := log.Append(context.Background(), e)
 		if err != nil {
 			return err
@@ -59,14 +62,15 @@ func question(log *audit.Log, i int64) error {
 // used by later runs. Its entries come through the log itself, in large groups.
 func long(b *testing.B, k keys, n int) string {
 	b.Helper()
-	path := filepath.Join(os.TempDir(), fmt.Sprintf("ward-bench-3-%d.db", n))
+	path := filepath.Join(os.TempDir(), fmt.Sprintf("ward-bench-4-%d.db", n))
 	store := openStore(b, path)
 	options := k.options(store)
-	options.MaxGroup, options.MaxQueue, options.MaxWait = 4096, 8192, 20*time.Millisecond
+	// In groups as large as a block the terms of each come in their order.
+	options.MaxGroup, options.MaxQueue, options.MaxWait = audit.BlockSize, 2*audit.BlockSize, time.Second
 	log := openLog(b, options)
 	began, had := time.Now(), log.Size()
 	if missing := int64(n) - had; missing > 0 {
-		parallel(4096, int(missing+1)/2, func(i int64) error { return question(log, had/2+i) }, b.Error)
+		parallel(audit.BlockSize, int(missing+1)/2, func(i int64) error { return question(log, had/2+i) }, b.Error)
 		b.Logf("%d entries were added in %v", missing, time.Since(began).Round(time.Second))
 	}
 	closeAll(b, log, store)
