@@ -60,7 +60,7 @@ func (r *Remover) expireSpan(ctx context.Context, x *Expiry, class audit.Class, 
 	if err != nil {
 		return err
 	}
-	open, err := r.openIntents(ctx)
+	open, _, err := r.openIntents(ctx)
 	if err != nil {
 		return err
 	}
