@@ -18,6 +18,7 @@ import (
 
 	"github.com/wardsmsp/ward/internal/audit"
 	"github.com/wardsmsp/ward/internal/audit/removal"
+	"github.com/wardsmsp/ward/internal/audit/sqlite"
 	"github.com/wardsmsp/ward/internal/audit/stores"
 	"github.com/wardsmsp/ward/internal/config"
 )
@@ -152,19 +153,18 @@ func auditCompact(ctx context.Context, args []string, out, log io.Writer) error 
 	if err != nil {
 		return wrong(*path, err)
 	}
+	if file.Store.Postgres != "" {
+		return errors.New("this kind of store is compacted with its own tools; see docs/operators.md")
+	}
 	_, err = os.Stat(file.Store.Database)
 	if err != nil {
 		return err // rather than make an empty one
 	}
-	store, err := stores.Open(ctx, file.Store)
+	store, err := sqlite.Open(file.Store.Database)
 	if err != nil {
 		return fmt.Errorf("stop Ward first: %w", err)
 	}
-	compactor, ok := store.(interface{ Compact(context.Context) error })
-	if !ok {
-		return errors.Join(errors.New("this kind of store is compacted with its own tools; see docs/operators.md"), store.Close())
-	}
-	err = errors.Join(compactor.Compact(ctx), store.Close())
+	err = errors.Join(store.Compact(ctx), store.Close())
 	if err == nil {
 		fmt.Fprintln(out, "The database was written anew. Nothing of what was removed is left in it.")
 	}
@@ -210,20 +210,6 @@ func auditHold(ctx context.Context, args []string, out, log io.Writer) error {
 		}
 		return err
 	})
-}
-
-// numberFrom is an NHS number as given, or the first line of the input for "-", so that
-// it need not stand in the list of processes.
-func numberFrom(given string, in io.Reader) (string, error) {
-	if given != "-" {
-		return given, nil
-	}
-	var number string
-	_, err := fmt.Fscanln(in, &number)
-	if err != nil {
-		return "", errors.New("no NHS number came over standard input")
-	}
-	return number, nil
 }
 
 // day reads a date; "" is the zero time.
