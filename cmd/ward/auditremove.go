@@ -18,6 +18,7 @@ import (
 
 	"github.com/wardsmsp/ward/internal/audit"
 	"github.com/wardsmsp/ward/internal/audit/removal"
+	"github.com/wardsmsp/ward/internal/audit/sqlite"
 	"github.com/wardsmsp/ward/internal/audit/stores"
 	"github.com/wardsmsp/ward/internal/config"
 )
@@ -152,19 +153,19 @@ func auditCompact(ctx context.Context, args []string, out, log io.Writer) error 
 	if err != nil {
 		return wrong(*path, err)
 	}
+	if file.Store.Postgres != "" {
+		return errors.New("this log is in PostgreSQL, which is compacted with its own tools: as the owner of its tables, at a time when Ward may stand still, " +
+			"run: VACUUM (FULL) ward.content; VACUUM (FULL) ward.terms; CHECKPOINT; (if search_path of audit.postgres names another schema than ward, that one)")
+	}
 	_, err = os.Stat(file.Store.Database)
 	if err != nil {
 		return err // rather than make an empty one
 	}
-	store, err := stores.Open(ctx, file.Store)
+	store, err := sqlite.Open(file.Store.Database)
 	if err != nil {
 		return fmt.Errorf("stop Ward first: %w", err)
 	}
-	compactor, ok := store.(interface{ Compact(context.Context) error })
-	if !ok {
-		return errors.Join(errors.New("this kind of store is compacted with its own tools; see docs/operators.md"), store.Close())
-	}
-	err = errors.Join(compactor.Compact(ctx), store.Close())
+	err = errors.Join(store.Compact(ctx), store.Close())
 	if err == nil {
 		fmt.Fprintln(out, "The database was written anew. Nothing of what was removed is left in it.")
 	}
