@@ -13,7 +13,7 @@ INTERLEAVED ?= 100000
 # it the tests also compare Ward with them; continuous integration must have it.
 WARD_REFERENCE ?=
 comma := ,
-TAGS = oracle,zeep,npm,testssl,bench$(if $(WARD_REFERENCE),$(comma)reference,)
+TAGS = oracle,zeep,npm,testssl,bench,verifier,postgres,faults$(if $(WARD_REFERENCE),$(comma)reference,)
 export WARD_REFERENCE
 
 .PHONY: test demo bench lint fuzz tools fast race long fuzz-short reference

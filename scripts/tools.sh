@@ -10,6 +10,8 @@ command -v nginx >/dev/null 2>&1 || test -x /usr/sbin/nginx || missing="$missing
 command -v testssl >/dev/null 2>&1 || missing="$missing testssl.sh"
 command -v node >/dev/null 2>&1 || missing="$missing nodejs"
 command -v npm >/dev/null 2>&1 || missing="$missing npm"
+command -v strace >/dev/null 2>&1 || missing="$missing strace"
+ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" = 0 ]; then
@@ -21,6 +23,12 @@ else
 	exit 1
 fi
 export DEBIAN_FRONTEND=noninteractive
+case "$missing" in
+*postgresql*) # the tests start servers of their own
+	$sudo mkdir -p /etc/postgresql-common/createcluster.d
+	echo "create_main_cluster = false" | $sudo tee /etc/postgresql-common/createcluster.d/ward.conf >/dev/null
+	;;
+esac
 $sudo apt-get update -qq
 # shellcheck disable=SC2086 # a list of packages
 $sudo apt-get install -y -qq --no-install-recommends $missing

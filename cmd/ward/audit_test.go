@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/seal"
 	"github.com/wardsmsp/ward/internal/audit/sqlite"
 	"github.com/wardsmsp/ward/internal/config"
 	"github.com/wardsmsp/ward/internal/stage"
@@ -259,4 +261,59 @@ func appendEntry(t *testing.T, s *stage.Stage, e audit.Entry) {
 func TestRecoverIsForSharedLogs(t *testing.T) {
 	s := set(t, stage.Options{})
 	ward(t, "audit", "recover", "-config", s.WardConfig(), "-instance", "first").expect(t, exitUsage, "the next start of the provider")
+}
+
+// IG-3.9.2c: a transaction is shown with the answer as the user saw it then.
+func TestAuditShowsTheAnswer(t *testing.T) {
+	s := set(t, stage.Options{})
+	stop := play(t, s)
+	told := ward(t, "ask", "-config", s.ClientConfig(), withPlan)
+	stop()
+	told.expect(t, exitDone)
+	var correlation string
+	for _, l := range jsonLines(t, audited(t, s, "show", "-json").out) {
+		if l.Entry["kind"] == "outcome" {
+			correlation = l.Entry["correlation"].(string)
+		}
+	}
+	e := audited(t, s, "show", "-correlation", correlation)
+	e.expect(t, exitDone, "What was told, in the words of ward ask")
+	// All but what the client adds of its own: contacts, service desk.
+	for _, line := range strings.Split(told.out, "\n") {
+		if strings.Contains(line, "Westmarch") && !strings.Contains(e.out, line) {
+			t.Errorf("%q was told and is not shown", line)
+		}
+	}
+	// Without the key nobody can tell what was found, and nothing looks like an answer.
+	key, err := seal.GenerateSealingKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, s.Dir, "sealing-key", key+"\n")
+	e = audited(t, s, "show", "-correlation", correlation)
+	e.expect(t, exitDone, "that does not mean that nothing was found")
+	if strings.Contains(e.out, "in the words of") || strings.Contains(e.out, withPlan) {
+		t.Errorf("an answer is shown without its content:\n%s", e.out)
+	}
+}
+
+// A key of what is personal can be followed by another, and what was sealed and indexed
+// before stays readable.
+func TestAuditKeysRotate(t *testing.T) {
+	s := asked(t, withPlan)
+	for _, kind := range []string{"sealing", "index"} {
+		ward(t, "audit", "keygen", "-only", kind, "-out", s.Dir).expect(t, exitDone, "put it first in audit."+kind+"_keys")
+		newest, err := filepath.Glob(filepath.Join(s.Dir, kind+"-key-*"))
+		if err != nil || len(newest) != 1 {
+			t.Fatalf("made %v, %v", newest, err)
+		}
+		config := strings.Replace(read(t, s.WardConfig()), `["`+kind+`-key"]`, `["`+filepath.Base(newest[0])+`", "`+kind+`-key"]`, 1)
+		write(t, s.Dir, "ward.toml", config)
+	}
+	stop := play(t, s)
+	ward(t, "ask", "-config", s.ClientConfig(), withPlan).expect(t, exitDone)
+	stop()
+	e := audited(t, s, "search", "-nhs", withPlan, "-kind", "outcome")
+	e.expect(t, exitDone, "2 of the entries")
+	audited(t, s, "search", "-kind", "configured").expect(t, exitDone, "changed")
 }

@@ -53,21 +53,21 @@ func TestRestoreOfAnOlderBackup(t *testing.T) {
 	removeLog(t, s)
 
 	e := ward(t, "audit", "restore", "-config", s.WardConfig(), "-from", backup)
-	e.expect(t, exitFailed, "the backup holds 5 entries", "covers 7", "-accept-loss")
+	e.expect(t, exitFailed, "the backup holds 6 entries", "covers 8", "-accept-loss")
 	_, err := os.Stat(filepath.Join(s.Dir, "audit.db"))
 	if err == nil {
 		t.Error("a refused restore left a database")
 	}
 	e = ward(t, "audit", "restore", "-config", s.WardConfig(), "-from", backup, "-accept-loss", "-reason", "disc lost")
-	e.expect(t, exitDone, "The log goes on with entry 5")
+	e.expect(t, exitDone, "The log goes on with entry 6")
 	play(t, s)()
 	e = ward(t, "audit", "verify", "-config", s.WardConfig())
-	e.expect(t, exitDone, "verifies: 8 entries")
+	e.expect(t, exitDone, "verifies: 9 entries")
 	lost, err := filepath.Glob(filepath.Join(s.Dir, "checkpoints", "lost-*"))
 	if err != nil || len(lost) == 0 {
 		t.Errorf("%d checkpoints of lost entries were kept, %v", len(lost), err)
 	}
-	e = ward(t, "audit", "show", "-config", s.WardConfig(), "-from", "5", "-n", "1")
+	e = ward(t, "audit", "show", "-config", s.WardConfig(), "-from", "6", "-n", "1")
 	e.expect(t, exitDone, "restored")
 }
 

@@ -113,6 +113,7 @@ func auditProve(ctx context.Context, args []string, out, log io.Writer) (err err
 	set := flags("audit prove", log)
 	path := set.String("config", "", "configuration `FILE`")
 	seq := set.Int64("seq", -1, "sequence `NUMBER` of the entry")
+	since := set.String("since", "", "rather than of an entry, prove that the log goes on from the checkpoint in this `FILE`")
 	open := set.Bool("open", false, "with what is personal in the entry, to be read by whoever has the proof")
 	to := set.String("out", "", "write to this new `FILE` rather than to standard output")
 	reason := set.String("reason", "", "`WHY` the proof is handed out, to be recorded")
@@ -120,19 +121,15 @@ func auditProve(ctx context.Context, args []string, out, log io.Writer) (err err
 	if err != nil {
 		return err
 	}
-	if *seq < 0 {
-		return usageError("name the entry by its sequence number: -seq NUMBER")
+	if (*seq < 0) == (*since == "") {
+		return usageError("name the entry by its sequence number, or a checkpoint: -seq NUMBER | -since FILE")
 	}
 	l, err := openLog(ctx, *path, *reason)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.close(ctx)) }()
-	_, err = l.reader().Prove(ctx, l.who, *seq)
-	if err != nil {
-		return err
-	}
-	proof, err := evidence.Prove(ctx, l.store, *seq, l.evidence(*open))
+	proof, err := l.prove(ctx, *seq, *since, *open)
 	if err != nil {
 		return err
 	}
@@ -144,6 +141,23 @@ func auditProve(ctx context.Context, args []string, out, log io.Writer) (err err
 		return write(out)
 	}
 	return exportTo(*to, write)
+}
+
+// prove makes a proof of an entry, which is recorded first, or of consistency, which
+// tells nothing of any entry.
+func (l *auditLog) prove(ctx context.Context, seq int64, since string, open bool) ([]byte, error) {
+	if since != "" {
+		older, err := readBounded(since, evidence.MaxProof)
+		if err != nil {
+			return nil, err
+		}
+		return evidence.ProveConsistency(ctx, l.store, older, l.evidence(false))
+	}
+	_, err := l.reader().Prove(ctx, l.who, seq)
+	if err != nil {
+		return nil, err
+	}
+	return evidence.Prove(ctx, l.store, seq, l.evidence(open))
 }
 
 // evidence are the options of what is handed out with proof.

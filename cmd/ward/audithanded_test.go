@@ -22,8 +22,8 @@ func TestAuditExport(t *testing.T) {
 	key := filepath.Join(s.Dir, "audit-key.pub")
 	audited(t, s, "export", "-to", "5", "-out", file("range"), "-reason", "for the auditor").expect(t, exitDone, "5 entries went to")
 	audited(t, s, "export", "-nhs", withPlan, "-open", "-out", file("opened"), "-to", "5").expect(t, exitDone, "2 entries went to")
-	audited(t, s, "prove", "-seq", "1", "-out", file("proof")).expect(t, exitDone)
-	audited(t, s, "prove", "-seq", "1", "-open", "-out", file("told")).expect(t, exitDone)
+	audited(t, s, "prove", "-seq", "2", "-out", file("proof")).expect(t, exitDone)
+	audited(t, s, "prove", "-seq", "2", "-open", "-out", file("told")).expect(t, exitDone)
 	for name, open := range map[string]bool{"range": false, "opened": true, "proof": false, "told": true} {
 		content := read(t, file(name))
 		_, extra, ok := strings.Cut(content, "extra ") // of a proof, in base64
@@ -42,7 +42,7 @@ func TestAuditExport(t *testing.T) {
 	}
 	ward(t, "audit", "verify", "-key", key, "-export", file("range")).expect(t, exitDone, "The export verifies: 5 entries", "none of that range is missing")
 	ward(t, "audit", "verify", "-key", key, "-export", file("opened")).expect(t, exitDone, "2 entries", "others may have been left out", "2 can be read")
-	ward(t, "audit", "verify", "-key", key, "-proof", file("told")).expect(t, exitDone, "The proof holds: entry 1, intent of ")
+	ward(t, "audit", "verify", "-key", key, "-proof", file("told")).expect(t, exitDone, "The proof holds: entry 2, intent of ")
 	other := asked(t)
 	wrong := filepath.Join(other.Dir, "audit-key.pub")
 	ward(t, "audit", "verify", "-key", wrong, "-export", file("range")).expect(t, exitFailed, "DOES NOT VERIFY")
@@ -62,16 +62,29 @@ func TestAuditExport(t *testing.T) {
 	}
 }
 
+// WRD-AUD-01: whoever kept a checkpoint can be shown that the log goes on from it.
+func TestAuditConsistency(t *testing.T) {
+	s := asked(t, withPlan)
+	dir := t.TempDir()
+	older := write(t, dir, "older", read(t, filepath.Join(s.Dir, "checkpoints", "checkpoint")))
+	play(t, s)()
+	proof, key := filepath.Join(dir, "proof"), filepath.Join(s.Dir, "audit-key.pub")
+	audited(t, s, "prove", "-since", older, "-out", proof).expect(t, exitDone)
+	ward(t, "audit", "verify", "-key", key, "-consistency", proof).expect(t, exitDone, "The proof holds", "begins with all 5 that an older checkpoint covers")
+	foreign := write(t, dir, "foreign", read(t, filepath.Join(asked(t).Dir, "checkpoints", "checkpoint")))
+	audited(t, s, "prove", "-since", foreign).expect(t, exitFailed, "checkpoint")
+}
+
 // WRD-AUD-15: the forms of others, without what is personal unless that is asked for.
 func TestAuditExportForms(t *testing.T) {
 	s := asked(t, withPlan)
 	for form, part := range map[string]string{"fhir": `"resourceType":"AuditEvent"`, "atna": "<AuditMessage"} {
-		e := audited(t, s, "export", "-format", form, "-from", "1", "-to", "3")
+		e := audited(t, s, "export", "-format", form, "-from", "2", "-to", "4")
 		e.expect(t, exitDone)
 		if strings.Count(e.out, part) != 2 || strings.Count(e.out, "\n") != 2 || strings.Contains(e.out, withPlan) {
 			t.Errorf("%s: %s", form, e.out)
 		}
-		e = audited(t, s, "export", "-format", form, "-from", "1", "-to", "3", "-open")
+		e = audited(t, s, "export", "-format", form, "-from", "2", "-to", "4", "-open")
 		if !strings.Contains(e.out, withPlan) {
 			t.Errorf("%s: %s", form, e.out)
 		}
@@ -106,7 +119,7 @@ func TestAuditExportToACollector(t *testing.T) {
 		t.Fatal(err)
 	}
 	ca := filepath.Join(s.Dir, "ca.pem")
-	audited(t, s, "export", "-from", "1", "-to", "3", "-to-syslog", "localhost:"+port, "-syslog-ca", ca).expect(t, exitDone, "2 entries went to localhost:")
+	audited(t, s, "export", "-from", "2", "-to", "4", "-to-syslog", "localhost:"+port, "-syslog-ca", ca).expect(t, exitDone, "2 entries went to localhost:")
 	if got := <-received; strings.Count(got, "<AuditMessage") != 2 || strings.Contains(got, withPlan) {
 		t.Errorf("the collector received %q", got)
 	}
@@ -137,6 +150,7 @@ func TestHandedOutUsage(t *testing.T) {
 		{[]string{"verify", "-key", "x", "-export", "x", "-proof", "x"}, "name one of -export"},
 		{[]string{"verify", "-key", "x", "-export", "x", "-config", s.WardConfig()}, "to check the log"},
 		{[]string{"prove", "-config", s.WardConfig()}, "-seq NUMBER"},
+		{[]string{"prove", "-config", s.WardConfig(), "-seq", "1", "-since", "x"}, "-since FILE"},
 		{[]string{"export", "-config", "x", "-format", "pdf"}, "not a form of export"},
 		{[]string{"export", "-config", "x", "-to-syslog", "x:1"}, "-syslog-ca FILE"},
 		{[]string{"export", "-config", "x", "-syslog-ca", "x"}, "-to-syslog HOST:PORT"},

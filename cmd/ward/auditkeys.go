@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/wardsmsp/ward/internal/audit"
 	"github.com/wardsmsp/ward/internal/audit/seal"
@@ -15,10 +16,14 @@ import (
 func auditKeygen(args []string, out, log io.Writer) error {
 	set := flags("audit keygen", log)
 	name := set.String("name", "", "`NAME` of the log, such as smsp.example.nhs.uk/audit")
-	folder := set.String("out", ".", "`FOLDER` to write audit-key and audit-key.pub to")
+	folder := set.String("out", ".", "`FOLDER` to write audit-key, audit-key.pub, sealing-key and index-key to")
+	only := set.String("only", "", "make only another `KEY` of what is personal in the log: sealing or index")
 	err := parseAlone(set, args)
 	if err != nil {
 		return err
+	}
+	if *only != "" {
+		return anotherKey(*only, *folder, out)
 	}
 	if *name == "" {
 		return usageError("name the log: -name NAME")
@@ -46,6 +51,20 @@ func auditKeygen(args []string, out, log io.Writer) error {
 	}
 	fmt.Fprintf(out, "wrote %s (secret: audit.sealing_keys) and %s (secret: audit.index_keys)\n", sealing, index)
 	fmt.Fprintf(out, "wrote %s (secret: audit.signing_key) and %s (audit.verifier_key; give it to whoever checks the log)\n", secret, public)
+	return nil
+}
+
+// anotherKey makes a key that takes the place of the newest one.
+func anotherKey(kind, folder string, out io.Writer) error {
+	generate := map[string]func(io.Reader) (string, error){"sealing": seal.GenerateSealingKey, "index": seal.GenerateIndexKey}[kind]
+	if generate == nil {
+		return usageError("a log can get another sealing or index key: -only sealing|index")
+	}
+	path, err := newKey(folder, kind+"-key-"+time.Now().UTC().Format(time.DateOnly), generate)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "wrote %s (secret: put it first in audit.%s_keys, and keep those that are there)\n", path, kind)
 	return nil
 }
 

@@ -76,7 +76,7 @@ func operatorName(t *testing.T) string {
 func TestAuditSearchCriteria(t *testing.T) {
 	s := asked(t, withPlan, wrongDigit)
 	lines := jsonLines(t, audited(t, s, "show", "-json").out)
-	intent := lines[1]
+	intent := lines[2]
 	when, err := time.Parse(time.RFC3339, intent.Entry["time"].(string))
 	if err != nil {
 		t.Fatal(err)
@@ -94,11 +94,11 @@ func TestAuditSearchCriteria(t *testing.T) {
 		{"-since", when.Format(time.DateOnly), when.Add(time.Hour).Format(time.RFC3339)},
 		{"-until", when.Add(time.Millisecond).Format(time.RFC3339Nano), when.Format("2006-01-02T15:04")},
 		{"-from", "1", "1000"},
-		{"-to", "2", "1"},
+		{"-to", "3", "1"},
 	} {
 		e := audited(t, s, "search", "-json", test.flag, test.meets)
 		e.expect(t, exitDone)
-		if !strings.Contains(e.out, `{"seq":1,"state":"whole","entry":{"kind":"intent"`) {
+		if !strings.Contains(e.out, `{"seq":2,"state":"whole","entry":{"kind":"intent"`) {
 			t.Errorf("%s %s does not find the question:\n%s%s", test.flag, test.meets, e.out, e.log)
 		}
 		e = audited(t, s, "search", test.flag, test.fails)
@@ -237,7 +237,7 @@ func remove(t *testing.T, path string) {
 // Rule 2: an entry that cannot be read never looks as if there were no patient.
 func TestAuditShowsWhatItCannotRead(t *testing.T) {
 	s := asked(t, withPlan)
-	correlation := jsonLines(t, audited(t, s, "show", "-json", "-from", "1", "-n", "1").out)[0].Entry["correlation"].(string)
+	correlation := jsonLines(t, audited(t, s, "show", "-json", "-from", "2", "-n", "1").out)[0].Entry["correlation"].(string)
 	key, err := seal.GenerateSealingKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -246,7 +246,7 @@ func TestAuditShowsWhatItCannotRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := audited(t, s, "show", "-from", "1", "-n", "2")
+	e := audited(t, s, "show", "-from", "2", "-n", "2")
 	e.expect(t, exitDone)
 	if strings.Count(e.out, "[key not at hand]") != 4 || strings.Contains(e.out, withPlan) {
 		t.Errorf("entries under another key are shown as\n%s", e.out)
@@ -258,7 +258,7 @@ func TestAuditShowsWhatItCannotRead(t *testing.T) {
 // IG-3.9.15: one view has each step of a transaction with all that is known of it.
 func TestAuditShowTransaction(t *testing.T) {
 	s := asked(t, withPlan, withoutRecord)
-	intent := jsonLines(t, audited(t, s, "show", "-json", "-from", "1", "-n", "1").out)[0].Entry
+	intent := jsonLines(t, audited(t, s, "show", "-json", "-from", "2", "-n", "1").out)[0].Entry
 	e := audited(t, s, "show", "-correlation", "uuid:"+strings.ToLower(intent["correlation"].(string)))
 	e.expect(t, exitDone, confidential, "a question was about to be sent to the Spine", "how the question ended", withPlan, "SMSP-0000",
 		intent["message_id"].(string), intent["tracking_id"].(string), "Spine message ids", "Audit identity", "Author", "Authority notified")

@@ -10,8 +10,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wardsmsp/ward/cpis"
 	"github.com/wardsmsp/ward/internal/audit"
 	"github.com/wardsmsp/ward/internal/audit/reading"
+	"github.com/wardsmsp/ward/internal/shown"
+	"github.com/wardsmsp/ward/internal/wording"
 )
 
 // auditShow shows a run of entries, or one whole transaction.
@@ -52,20 +55,53 @@ func auditShow(ctx context.Context, args []string, out, log io.Writer) (err erro
 		_, err = fmt.Fprintln(out, "No entry has this correlation; the whole log was searched.")
 		return err
 	default:
-		return printTransaction(out, records)
+		return printTransaction(out, records, l.file.Live)
 	}
 }
 
 // printTransaction prints each step of a transaction with all that is known of it
 // (IG-3.9.15).
-func printTransaction(out io.Writer, records []audit.Record) error {
+func printTransaction(out io.Writer, records []audit.Record, live bool) error {
 	_, err := fmt.Fprintln(out, confidential)
 	for _, record := range records {
 		if err == nil {
 			err = printStep(out, record)
 		}
+		if err == nil && answers(record) {
+			err = printAnswer(out, record, live)
+		}
 	}
 	return err
+}
+
+// answers reports whether an entry records what a client was told. Where its content
+// cannot be read, printStep has said so.
+func answers(record audit.Record) bool {
+	e := record.Entry
+	return record.State == audit.Whole && (e.Kind == audit.Outcome || e.Kind == audit.Refused && strings.HasPrefix(e.Code, "SMSP-"))
+}
+
+// printAnswer prints an answer as `ward ask` would have shown it then (IG-3.9.2c).
+func printAnswer(out io.Writer, record audit.Record, live bool) error {
+	answer, err := shown.Rebuild(record.Entry)
+	if err != nil {
+		return fmt.Errorf("the answer of entry %d cannot be rebuilt: %w", record.Seq, err)
+	}
+	uk, err := time.LoadLocation("Europe/London")
+	if err != nil {
+		return err
+	}
+	number, err := cpis.ParseNHSNumber(record.Entry.NHSNumber)
+	if err != nil {
+		number = cpis.NHSNumber{} // not one, which is why nothing was asked
+	}
+	_, err = fmt.Fprintf(out, "\nWhat was told, in the words of ward ask:\n\n")
+	if err != nil {
+		return err
+	}
+	return wording.Describe(answer, wording.Context{
+		Number: number, Reference: record.Entry.Correlation, CheckedAt: record.Entry.Time, Location: uk, Live: live,
+	}).Text(out, width())
 }
 
 func printStep(out io.Writer, record audit.Record) error {
@@ -83,7 +119,7 @@ func printStep(out io.Writer, record audit.Record) error {
 	if e.Altered {
 		fmt.Fprintf(&b, "  %-22s %s\n", "Altered", "a value was too long or not text, and was changed to fit")
 	}
-	err := printShown(&b, record)
+	err := printDetail(&b, record)
 	if err != nil {
 		return err
 	}
@@ -122,7 +158,7 @@ func meaning(k audit.Kind) string {
 
 type field struct{ label, value string }
 
-// fieldsOf are all fields of an entry but those that meaning and printShown tell.
+// fieldsOf are all fields of an entry but those that meaning, printDetail and printAnswer tell.
 func fieldsOf(e audit.Entry) []field {
 	fields := []field{
 		{"Correlation", e.Correlation},
@@ -197,9 +233,10 @@ func elapsed(d time.Duration) string {
 	return d.String()
 }
 
-// printShown prints what was shown, asked for or changed.
-func printShown(out io.Writer, record audit.Record) error {
-	if len(record.Entry.Detail) == 0 {
+// printDetail prints what was asked of the log, or changed. What was told in answer to
+// a question is printed as an answer.
+func printDetail(out io.Writer, record audit.Record) error {
+	if len(record.Entry.Detail) == 0 || record.Entry.Kind == audit.Outcome {
 		return nil
 	}
 	var b bytes.Buffer

@@ -42,7 +42,7 @@ type Settings struct {
 	Keys      *seal.Keys
 	Store     Store
 	Remote    struct{ Destinations, Witnesses []Remote } // of checkpoints
-	Erasure   note.Verifier // of erasure orders; nil if nothing can be erased
+	Erasure   note.Verifier                              // of erasure orders; nil if nothing can be erased
 	Retention map[audit.Class]removal.Period
 	LogLevel  slog.Level
 

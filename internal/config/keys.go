@@ -353,6 +353,7 @@ type AuditFile struct {
 	Verifier    note.Verifier
 	Keys        *seal.Keys  // nil where one cannot be read: the log can then be verified all the same
 	ODSCode     string      // the provider's
+	Live        bool        // real people are asked about
 	Signer      note.Signer // nil where it cannot be read: nothing can then be recorded, so nothing but that be read
 }
 
@@ -367,7 +368,7 @@ func LoadAudit(path string) (*AuditFile, error) {
 	}
 	c := &checker{folder: filepath.Dir(path)}
 	a := &AuditFile{Store: c.store(file.Audit), Checkpoints: c.paths(file.Audit.Checkpoints)}
-	a.ODSCode = file.ODSCode
+	a.ODSCode, a.Live = file.ODSCode, file.Environment == "live"
 	a.Verifier = c.verifier(file.Audit.VerifierKey)
 	a.Keys = (&checker{folder: c.folder}).personalKeys(file.Audit)
 	a.Signer = (&checker{folder: c.folder}).signer(file.Audit.SigningKey)
