@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -83,7 +84,8 @@ func export(dir string, signed []byte, size int64, now time.Time, keep int) erro
 	return prune(dir, keep)
 }
 
-// prune removes the oldest of the history beyond keep.
+// prune removes the oldest of the history beyond keep: those of fewest entries, since
+// the times in the names are those of a clock that may have been wrong.
 func prune(dir string, keep int) error {
 	entries, err := os.ReadDir(dir) // sorted by name, so by time
 	if err != nil {
@@ -92,6 +94,7 @@ func prune(dir string, keep int) error {
 	entries = slices.DeleteFunc(entries, func(e os.DirEntry) bool {
 		return !strings.HasPrefix(e.Name(), historyPrefix)
 	})
+	slices.SortStableFunc(entries, func(a, b os.DirEntry) int { return cmp.Compare(sizeOf(a.Name()), sizeOf(b.Name())) })
 	for _, old := range entries[:max(0, len(entries)-keep)] {
 		err := os.Remove(filepath.Join(dir, old.Name()))
 		if err != nil {
@@ -99,6 +102,16 @@ func prune(dir string, keep int) error {
 		}
 	}
 	return nil
+}
+
+// sizeOf is the number of entries in the name of a file of the history, 0 if it has
+// none: who put it there is not the log.
+func sizeOf(name string) int64 {
+	size, err := strconv.ParseInt(name[strings.LastIndexByte(name, '-')+1:], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return size
 }
 
 // writeFile writes a file so that at any instant, and after a loss of power,

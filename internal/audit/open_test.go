@@ -148,6 +148,31 @@ func TestExportOfCheckpoints(t *testing.T) {
 	})
 }
 
+// WRD-AUD-03: the newest of the history are those of most entries, also where an
+// earlier one was written by a clock that was ahead.
+func TestHistoryIsKeptBySize(t *testing.T) {
+	k := newKeys(t)
+	var store audittest.Memory
+	dir := t.TempDir()
+	options := k.options(&store)
+	options.Checkpoints, options.CheckpointKeep = dirs(dir), 2
+	for n, year := range []int{2030, 2031, 2026, 2027} {
+		options.Now = func() time.Time { return time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC) }
+		log := openLog(t, options)
+		for log.Size() < int64(10*(n+1)) {
+			mustAppend(t, log, refused(""))
+		}
+		err := log.Close(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept, err := filepath.Glob(filepath.Join(dir, "checkpoint-2027*"))
+	if err != nil || len(kept) != 2 {
+		t.Errorf("the history keeps %v of the last run, %v", kept, err)
+	}
+}
+
 // wantExported checks the newest exported checkpoint and the length of the history.
 func wantExported(t *testing.T, k keys, dir string, size int64, history int) {
 	t.Helper()
