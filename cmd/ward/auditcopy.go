@@ -69,8 +69,7 @@ func auditMigrate(ctx context.Context, args []string, out, log io.Writer) error 
 	if next.Verifier.Name() != file.Verifier.Name() || next.Verifier.KeyHash() != file.Verifier.KeyHash() {
 		return errors.New("the two configurations have different verifier keys: a log keeps its key when it moves")
 	}
-	// For writing, so that a provider that still runs over an SQLite store is noticed.
-	store, err := stores.Open(ctx, file.Store)
+	store, err := openSource(ctx, file.Store)
 	if err != nil {
 		return err
 	}
@@ -78,10 +77,6 @@ func auditMigrate(ctx context.Context, args []string, out, log io.Writer) error 
 	err = copyInto(ctx, store, next.Store, file.Verifier, out)
 	if err != nil {
 		return err
-	}
-	before, err := audit.Verify(ctx, store, note.VerifierList(file.Verifier), file.Verifier.Name(), file.Checkpoints)
-	if err != nil {
-		return fmt.Errorf("the log that was copied does not verify: %w", err)
 	}
 	copied, err := stores.Read(ctx, next.Store)
 	if err != nil {
@@ -92,20 +87,37 @@ func auditMigrate(ctx context.Context, args []string, out, log io.Writer) error 
 	if err != nil {
 		return fmt.Errorf("the new log does not verify: %w", err)
 	}
+	// Last, so that what was added until now is seen.
+	before, err := audit.Verify(ctx, store, note.VerifierList(file.Verifier), file.Verifier.Name(), file.Checkpoints)
+	if err != nil {
+		return fmt.Errorf("the log that was copied does not verify: %w", err)
+	}
 	if before.Root != after.Root || before.Entries != after.Entries {
-		return errors.New("entries were added to the log while it was copied: stop its provider, and run this again")
+		return errors.New("entries were added to the log while it was copied: stop every provider that writes to it, and run this again")
 	}
 	fmt.Fprintf(out, "Both logs verify, and both trees are equal: %d entries, root %s.\n", after.Entries, after.Root)
+	fmt.Fprintln(out, "From now on start providers over the new one only.")
 	return nil
 }
 
-// auditRestore puts a backup into the empty store of a configuration. Where exported
-// checkpoints show that entries are missing in it, the log goes on only if the operator
-// says so, and says so itself.
+// openSource opens a log that is to move. Nobody else can write to an SQLite store
+// meanwhile. In PostgreSQL no instance loses its name to somebody who only tries this;
+// that none wrote has to be seen from what is there at the end.
+func openSource(ctx context.Context, c config.Store) (stores.Store, error) {
+	if c.Postgres != "" {
+		return stores.Join(ctx, c)
+	}
+	return stores.Open(ctx, c)
+}
+
+// auditRestore puts a backup into the empty store of a configuration, or takes that
+// store as it was brought back by other means. Where exported checkpoints show that
+// entries are missing in it, the log goes on only if the operator says so, and says so
+// itself.
 func auditRestore(ctx context.Context, args []string, out, log io.Writer) error {
 	set := flags("audit restore", log)
-	path := set.String("config", "", "configuration `FILE`, whose store must be empty or not there")
-	source := set.String("from", "", "SQLite `FILE` made by ward audit backup")
+	path := set.String("config", "", "configuration `FILE`; with -from its store must be empty or not there")
+	source := set.String("from", "", "SQLite `FILE` made by ward audit backup; left out if the store itself was brought back, by the tools of its database")
 	accept := set.Bool("accept-loss", false, "go on from the backup although exported checkpoints cover more entries")
 	reason := set.String("reason", "", "why, for the log")
 	err := parseAlone(set, args)
@@ -116,7 +128,11 @@ func auditRestore(ctx context.Context, args []string, out, log io.Writer) error 
 	if err != nil {
 		return wrong(*path, err)
 	}
-	backup, err := stores.Read(ctx, config.Store{Database: *source})
+	from := settings.Store
+	if *source != "" {
+		from = config.Store{Database: *source}
+	}
+	backup, err := stores.Read(ctx, from)
 	if err != nil {
 		return err
 	}
@@ -134,7 +150,11 @@ func auditRestore(ctx context.Context, args []string, out, log io.Writer) error 
 		return fmt.Errorf("the backup holds %d entries, but the exported checkpoint %s covers %d: the entries since are lost with it. "+
 			"Look for a newer backup; with -accept-loss the log goes on from this one, and says so", head.Size, newest.Path, newest.Size)
 	}
-	err = copyInto(ctx, backup, settings.Store, settings.Verifier, out)
+	if *source != "" {
+		err = copyInto(ctx, backup, settings.Store, settings.Verifier, out)
+	} else {
+		err = verifyRestored(ctx, backup, settings.Verifier, out)
+	}
 	if err != nil || len(lost) == 0 {
 		return err
 	}
@@ -145,9 +165,20 @@ func auditRestore(ctx context.Context, args []string, out, log io.Writer) error 
 	return setAside(lost)
 }
 
+// verifyRestored verifies a store that was brought back, without the checkpoints that
+// may be newer.
+func verifyRestored(ctx context.Context, store audit.Reader, verifier note.Verifier, out io.Writer) error {
+	report, err := audit.Verify(ctx, store, note.VerifierList(verifier), verifier.Name(), nil)
+	if err != nil {
+		return fmt.Errorf("the store that was brought back does not verify: %w", err)
+	}
+	fmt.Fprintf(out, "The store verifies: %d entries, root %s.\n", report.Entries, report.Root)
+	return nil
+}
+
 // copyInto copies a log into a store and verifies the copy.
 func copyInto(ctx context.Context, from audit.Reader, to config.Store, verifier note.Verifier, out io.Writer) error {
-	target, err := stores.Open(ctx, to)
+	target, err := stores.Make(ctx, to)
 	if err != nil {
 		return err
 	}

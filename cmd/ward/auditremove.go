@@ -154,7 +154,8 @@ func auditCompact(ctx context.Context, args []string, out, log io.Writer) error 
 		return wrong(*path, err)
 	}
 	if file.Store.Postgres != "" {
-		return errors.New("this kind of store is compacted with its own tools; see docs/operators.md")
+		return errors.New("this log is in PostgreSQL, which is compacted with its own tools: as the owner of its tables, at a time when Ward may stand still, " +
+			"run: VACUUM (FULL) ward.content; VACUUM (FULL) ward.terms; CHECKPOINT; (if search_path of audit.postgres names another schema than ward, that one)")
 	}
 	_, err = os.Stat(file.Store.Database)
 	if err != nil {

@@ -37,7 +37,8 @@ const usage = `ward is a CP-IS Spine Mini Service Provider.
   ward audit prove -config FILE -seq N       write a proof that an entry is in the log
            [-open] [-out FILE]               Recorded in the log.
   ward audit backup -config FILE -out FILE   copy the audit log, in use or not. Recorded in the log.
-  ward audit restore -config FILE -from FILE go on from a backup  [-accept-loss] [-reason TEXT]
+  ward audit restore -config FILE            go on from a backup, or from a database brought
+           [-from FILE] [-accept-loss]       back by its own tools  [-reason TEXT]
   ward audit migrate -config FILE -to FILE   move the audit log to another store
   ward audit recover -config FILE            close as unknown what an instance that is gone for
            -instance NAME                    good left open, in a log that several share

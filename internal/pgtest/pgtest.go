@@ -163,6 +163,34 @@ func (s *Server) Database() (string, error) {
 	return s.URL(name), s.execute("CREATE DATABASE " + name)
 }
 
+// Dump is what pg_dump writes of a database.
+func (s *Server) Dump(url string) ([]byte, error) {
+	command := exec.Command(filepath.Join(s.programs, "pg_dump"), "--dbname", url)
+	var out, wrong bytes.Buffer
+	command.Stdout, command.Stderr = &out, &wrong
+	err := command.Run()
+	if err != nil {
+		return nil, fmt.Errorf("pg_dump: %w\n%s", err, &wrong)
+	}
+	return out.Bytes(), nil
+}
+
+// Restore makes a database of what Dump returned, with psql, and returns its
+// connection URL.
+func (s *Server) Restore(dump []byte) (string, error) {
+	url, err := s.Database()
+	if err != nil {
+		return "", err
+	}
+	command := exec.Command(filepath.Join(s.programs, "psql"), "--dbname", url, "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--single-transaction")
+	command.Stdin = bytes.NewReader(dump)
+	out, err := command.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("psql: %w\n%s", err, out)
+	}
+	return url, nil
+}
+
 // Stop ends the server at once, as a crash would: what was confirmed is recovered by
 // the next start.
 func (s *Server) Stop() error { return s.stop(syscall.SIGQUIT) }

@@ -33,19 +33,6 @@ func rounds(t *testing.T) int {
 	return n
 }
 
-// kind is a kind of store over which campaigns run.
-type kind struct {
-	name   string
-	set    func(t *testing.T, o *stage.Options) // makes a stage keep its log in a store of its own
-	forget func(dir string) error               // removes the log of that stage
-}
-
-var kinds = []kind{
-	{"sqlite", func(*testing.T, *stage.Options) {}, func(dir string) error {
-		return removeAll(filepath.Join(dir, "audit.db*"))
-	}},
-}
-
 // campaign is one stage, one database and everything learnt over all rounds.
 type campaign struct {
 	kind    kind
@@ -77,8 +64,9 @@ type campaign struct {
 //   - each intent that the kill left open is closed by exactly one "recovered"
 //     entry of a later run, before that run records a new intent (WRD-AUD-05).
 func TestKilledAtAnyInstant(t *testing.T) {
-	for _, k := range kinds {
-		t.Run(k.name, func(t *testing.T) { newCampaign(t, k, 700_000).run(t) })
+	program := build(t)
+	for _, k := range kinds() {
+		t.Run(k.name, func(t *testing.T) { newCampaign(t, program, k, 700_000).run(t) })
 	}
 }
 
@@ -104,7 +92,16 @@ func (c *campaign) run(t *testing.T) {
 	}
 }
 
-func newCampaign(t *testing.T, k kind, children int) *campaign {
+func build(t *testing.T) string {
+	t.Helper()
+	program, err := stage.Build(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return program
+}
+
+func newCampaign(t *testing.T, program string, k kind, children int) *campaign {
 	t.Helper()
 	options := stage.Options{
 		Dir:      t.TempDir(),
@@ -119,10 +116,6 @@ func newCampaign(t *testing.T, k kind, children int) *campaign {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	program, err := stage.Build(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	return &campaign{
@@ -146,8 +139,8 @@ func (c *campaign) start(t *testing.T) (*stage.Process, error) {
 	return p, nil
 }
 
-// round starts the program over what the round before left behind, kills it 1 to
-// 150 ms later, and checks. In one round of four the time runs from the start of
+// round starts the program over what the round before left behind, kills it a moment
+// later, and checks. In one round of four the time runs from the start of
 // the process, so that the kill can also hit opening and recovery.
 func (c *campaign) round(t *testing.T) error {
 	clients, err := newLoad(c.stage, c.numbers, c.earlier)
@@ -166,7 +159,7 @@ func (c *campaign) round(t *testing.T) error {
 		}
 	}
 	clients.begin(16 + c.random.IntN(17))
-	time.Sleep(time.Duration(1+c.random.IntN(150)) * time.Millisecond)
+	time.Sleep(time.Millisecond + time.Duration(c.random.Int64N(int64(c.kind.longest))))
 	w.Kill()
 	answers := clients.end()
 	c.earlier = clients.sent
@@ -276,9 +269,10 @@ func (c *campaign) finish(t *testing.T) error {
 // after it began. Whatever that leaves behind, the next start serves over it, and the
 // log verifies (WRD-AUD-06).
 func TestKilledWhileTheLogIsMade(t *testing.T) {
-	for _, k := range kinds {
+	program := build(t)
+	for _, k := range kinds() {
 		t.Run(k.name, func(t *testing.T) {
-			c := newCampaign(t, k, 0)
+			c := newCampaign(t, program, k, 0)
 			for range max(1, rounds(t)/4) {
 				err := c.firstStart(t)
 				if err != nil {

@@ -14,7 +14,7 @@ import (
 // WRD-OPS-01, MSCA-AUD-03e: a second provider over the same database is turned away
 // with a sentence that says why, while the first serves on.
 func TestSecondProviderIsTurnedAway(t *testing.T) {
-	c := newCampaign(t, kinds[0], 0)
+	c := newCampaign(t, build(t), inSQLite(), 0)
 	first, err := c.start(t)
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +73,7 @@ func (c *campaign) ask(t *testing.T, d time.Duration) int {
 // WRD-AUD-04: without the keys of its log, or with those of another, a provider does
 // not start, and says which setting to look at.
 func TestWrongKeysAreRefused(t *testing.T) {
-	c := newCampaign(t, kinds[0], 0)
+	c := newCampaign(t, build(t), inSQLite(), 0)
 	p, err := c.start(t)
 	if err != nil {
 		t.Fatal(err)

@@ -47,15 +47,7 @@ func Open(ctx context.Context, url, instance string) (*Store, error) {
 	if instance == "" {
 		return nil, errors.New("audit store: an instance needs a name")
 	}
-	config, err := parse(url)
-	if err != nil {
-		return nil, fmt.Errorf("audit store: %w", err)
-	}
-	err = create(ctx, config.ConnConfig)
-	if err != nil {
-		return nil, failed(err)
-	}
-	s, err := open(ctx, url)
+	s, err := Make(ctx, url)
 	if err != nil {
 		return nil, err
 	}
@@ -65,6 +57,20 @@ func Open(ctx context.Context, url, instance string) (*Store, error) {
 		return nil, errors.Join(failed(err), s.Close())
 	}
 	return s, nil
+}
+
+// Make opens a database for writing as Join does, and makes the tables if they are not
+// there.
+func Make(ctx context.Context, url string) (*Store, error) {
+	config, err := parse(url)
+	if err != nil {
+		return nil, fmt.Errorf("audit store: %w", err)
+	}
+	err = create(ctx, config.ConnConfig)
+	if err != nil {
+		return nil, failed(err)
+	}
+	return open(ctx, url)
 }
 
 // Join opens a database that holds a log for writing, beside the instances that have

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -54,6 +55,9 @@ func (r *ReadOnly) Head(ctx context.Context) (audit.Head, error) {
 	var seqs []int64
 	var correlations []string
 	err := r.short.QueryRow(ctx, headQuery).Scan(&head.Size, &head.Checkpoint, &stored, &seqs, &correlations)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return audit.Head{}, errors.New("audit store: its head is missing: the database was changed")
+	}
 	if err != nil {
 		return audit.Head{}, failed(err)
 	}

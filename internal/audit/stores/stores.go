@@ -34,6 +34,16 @@ func Open(ctx context.Context, c config.Store) (Store, error) {
 	return sqlite.Open(c.Database)
 }
 
+// Make opens a store for a copy of a log, and makes it if it is not there. An SQLite
+// store is refused while another process has it open; in PostgreSQL no instance loses
+// its name.
+func Make(ctx context.Context, c config.Store) (Store, error) {
+	if c.Postgres != "" {
+		return postgres.Make(ctx, c.Postgres)
+	}
+	return sqlite.Open(c.Database)
+}
+
 // Join opens a store that is there, for a few entries beside a provider that may be
 // running. It waits for the other until ctx ends.
 func Join(ctx context.Context, c config.Store) (Store, error) {
