@@ -2,6 +2,7 @@ package removal
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -58,7 +59,7 @@ func (r *Remover) Erase(ctx context.Context, file []byte, key note.Verifier, reh
 			if rehearsal {
 				erasure.Entries, more = len(plan.entries), false
 			} else if len(now) > 0 || left == 0 {
-				err = r.eraseNow(ctx, o, digest(file), turn, now, !more && left == 0)
+				err = r.eraseNow(ctx, o, digest(file), key, turn, now, !more && left == 0)
 			}
 			if err != nil {
 				return err
@@ -74,11 +75,21 @@ func (r *Remover) Erase(ctx context.Context, file []byte, key note.Verifier, reh
 	return erasure, err
 }
 
+// signedBy is the detail of an erased entry: the key that the order was signed with. Who
+// acts could have configured one of their own.
+type signedBy struct {
+	Key string `json:"signed_by"` // its name, "+" and its key hash
+}
+
 // eraseNow removes some contents and says so.
-func (r *Remover) eraseNow(ctx context.Context, o Order, digest string, turn audit.Claim, entries []entry, last bool) error {
+func (r *Remover) eraseNow(ctx context.Context, o Order, digest string, key note.Verifier, turn audit.Claim, entries []entry, last bool) error {
+	detail, err := json.Marshal(signedBy{fmt.Sprintf("%s+%08x", key.Name(), key.KeyHash())})
+	if err != nil {
+		return err
+	}
 	e := audit.Entry{
 		Kind: audit.Erased, Time: r.Now(), Operator: r.Operator, Authority: o.Authority, Order: digest,
-		Entries: len(entries), Reason: partOf,
+		Entries: len(entries), Reason: partOf, Detail: detail,
 	}
 	if last {
 		e.Reason = complete
@@ -93,7 +104,7 @@ func (r *Remover) eraseNow(ctx context.Context, o Order, digest string, turn aud
 			e.Removed = append(e.Removed, audit.Range{First: gone.seq, Last: gone.seq})
 		}
 	}
-	_, err := r.Log.AppendRemoval(ctx, e, removals, turn)
+	_, err = r.Log.AppendRemoval(ctx, e, removals, turn)
 	return err
 }
 

@@ -57,7 +57,9 @@ func TestErase(t *testing.T) {
 	e := after[len(before)].Entry
 	e.Content = [32]byte{}
 	want := audit.Entry{Kind: audit.Erased, Time: b.now, Operator: "records.officer", Authority: sampleOrder().Authority,
-		Entries: 5, Order: e.Order, Reason: "complete", Removed: []audit.Range{{First: 3, Last: 5}, {First: 8, Last: 9}}}
+		Entries: 5, Order: e.Order, Reason: "complete", Removed: []audit.Range{{First: 3, Last: 5}, {First: 8, Last: 9}},
+		// IG-3.9.6b: an administrator who configures a key of their own leaves its name.
+		Detail: fmt.Appendf(nil, `{"signed_by":"%s+%08x"}`, b.order.Name(), b.order.KeyHash())}
 	if diff := cmp.Diff(want, e); diff != "" || len(e.Order) != 64 || len(after) != len(before)+1 {
 		t.Errorf("the entry (-want +got):\n%s", diff)
 	}

@@ -107,6 +107,16 @@ func moveOpenIntents(conn *sqlite.Conn) error {
 	return execute(conn, "DROP TABLE open_intents")
 }
 
+// current is check under the lock of who writes, for which it waits.
+func current(conn *sqlite.Conn) (err error) {
+	end, err := sqlitex.ImmediateTransaction(conn)
+	if err != nil {
+		return err
+	}
+	defer end(&err)
+	return check(conn)
+}
+
 // check refuses a database that is not an audit store as written now.
 func check(conn *sqlite.Conn) error {
 	found, err := identify(conn)

@@ -84,7 +84,7 @@ func Join(ctx context.Context, path string) (*Store, error) {
 	}
 	s := &Store{}
 	s.path = path
-	err = s.open(ctx, check)
+	err = s.open(ctx, current)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("audit store %s: %w", path, err), s.Close())
 	}
