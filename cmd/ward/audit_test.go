@@ -316,4 +316,9 @@ func TestAuditKeysRotate(t *testing.T) {
 	e := audited(t, s, "search", "-nhs", withPlan, "-kind", "outcome")
 	e.expect(t, exitDone, "2 of the entries")
 	audited(t, s, "search", "-kind", "configured").expect(t, exitDone, "changed")
+	// WRD-AUD-09: without the old index key a search says that it is not complete, and a
+	// report is not made.
+	write(t, s.Dir, "ward.toml", strings.Replace(read(t, s.WardConfig()), `", "index-key"]`, `"]`, 1))
+	audited(t, s, "search", "-nhs", withPlan, "-kind", "outcome").expect(t, exitDone, "THE SEARCH IS NOT COMPLETE", "1 of the entries")
+	audited(t, s, "subject", "-nhs", withPlan, "-out", filepath.Join(t.TempDir(), "report")).expect(t, exitFailed, "would not be complete")
 }

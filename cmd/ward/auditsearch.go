@@ -61,7 +61,16 @@ func auditSearch(ctx context.Context, args []string, out, log io.Writer) (err er
 // for one that was not made.
 func printEnd(out io.Writer, c reading.Criteria, result reading.Result) error {
 	var err error
+	if len(result.Missing) > 0 {
+		_, err = fmt.Fprintf(out, "THE SEARCH IS NOT COMPLETE. Entries were also indexed under the keys %s, which audit.index_keys does not name: "+
+			"put them back, or nobody can tell what they would find.\n", strings.Join(result.Missing, ", "))
+		if err != nil {
+			return err
+		}
+	}
 	switch {
+	case len(result.Records) == 0 && len(result.Missing) > 0:
+		_, err = fmt.Fprintf(out, "Under the keys that are at hand no entry of %d meets the criteria.\n", result.Searched)
 	case len(result.Records) > 0:
 		_, err = fmt.Fprintf(out, "%d of the entries that meet the criteria; the %d entries of the log from the first on were searched.\n",
 			len(result.Records), result.Searched)

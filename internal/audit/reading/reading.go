@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/indexkeys"
 	"github.com/wardsmsp/ward/internal/audit/seal"
 )
 
@@ -53,6 +54,10 @@ type Result struct {
 	Records  []audit.Record // the newest first
 	Next     string         // the cursor of the next page, "" if this is the last
 	Searched int64          // entries of the log, from the first on, that were searched
+
+	// Missing are the ids of index keys that are not at hand although the log was
+	// indexed under them: what was, could not be found by a person.
+	Missing []string
 }
 
 // Search returns one page of the entries that meet the criteria. No page shows an entry
@@ -91,6 +96,12 @@ func (r *Reader) Search(ctx context.Context, who Who, c Criteria, page Page) (Re
 		return Result{}, err
 	}
 	result := Result{Searched: at.size}
+	if c.NHSNumber != "" || c.User != "" || c.Authority != "" {
+		result.Missing, err = indexkeys.Missing(ctx, r.store, r.keys)
+		if err != nil {
+			return Result{}, err
+		}
+	}
 	for record, err := range s.newest(ctx, 0, at.before) {
 		if err != nil {
 			return Result{}, err

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/indexkeys"
 )
 
 // What an erased entry says of the run to which it belongs.
@@ -41,6 +43,13 @@ func (r *Remover) Erase(ctx context.Context, file []byte, key note.Verifier, reh
 	err = o.timely(r.Now())
 	if err != nil {
 		return Erasure{}, err
+	}
+	missing, err := indexkeys.Missing(ctx, r.Store, r.Keys)
+	if err != nil {
+		return Erasure{}, err
+	}
+	if len(missing) > 0 {
+		return Erasure{}, fmt.Errorf("entries were also indexed under the keys %s, and would not be found: put them back in audit.index_keys", strings.Join(missing, ", "))
 	}
 	inline, err := r.inline(ctx, o)
 	if err != nil {

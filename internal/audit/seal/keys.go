@@ -103,4 +103,13 @@ func (k IndexKey) ID() string {
 	return hex.EncodeToString(sum[:idSize])
 }
 
+// IndexIDs are the ids of the index keys, the newest first.
+func (k *Keys) IndexIDs() []string {
+	all := make([]string, len(k.index))
+	for i, key := range k.index {
+		all[i] = key.ID()
+	}
+	return all
+}
+
 func (k SealingKey) entryKey(salt []byte) EntryKey { return derive(k.secret[:], "entry", salt) }

@@ -8,10 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/wardsmsp/ward/cpis"
 	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/indexkeys"
 	"github.com/wardsmsp/ward/internal/audit/seal"
 )
 
@@ -80,6 +82,13 @@ func Make(ctx context.Context, log *audit.Log, store audit.Reader, keys *seal.Ke
 	q.NHSNumber = number.Digits()
 	if q.Operator == "" {
 		return Report{}, errors.New("whoever reads the audit log must be named")
+	}
+	missing, err := indexkeys.Missing(ctx, store, keys)
+	if err != nil {
+		return Report{}, err
+	}
+	if len(missing) > 0 {
+		return Report{}, fmt.Errorf("the report would not be complete: entries were also indexed under the keys %s; put them back in audit.index_keys", strings.Join(missing, ", "))
 	}
 	head, err := store.Head(ctx)
 	if err != nil {
