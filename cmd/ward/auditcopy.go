@@ -155,10 +155,10 @@ func auditRestore(ctx context.Context, args []string, out, log io.Writer) error 
 	} else {
 		err = verifyRestored(ctx, backup, settings.Verifier, out)
 	}
-	if err != nil || len(lost) == 0 {
+	if err != nil {
 		return err
 	}
-	err = recordRestore(ctx, settings, lost[len(lost)-1].Size, *reason, out)
+	err = recordRestore(ctx, settings, lost, *reason, out)
 	if err != nil {
 		return err
 	}
@@ -216,7 +216,7 @@ func exportedSince(settings *config.Settings, size int64) ([]audit.Exported, err
 
 // recordRestore is the first entry of a log that goes on from a copy. Until the newer
 // checkpoints were set aside no provider starts over it.
-func recordRestore(ctx context.Context, settings *config.Settings, covered int64, reason string, out io.Writer) error {
+func recordRestore(ctx context.Context, settings *config.Settings, lost []audit.Exported, reason string, out io.Writer) error {
 	who, err := operator(reason)
 	if err != nil {
 		return err
@@ -230,13 +230,22 @@ func recordRestore(ctx context.Context, settings *config.Settings, covered int64
 	if err != nil {
 		return err
 	}
-	seq, err := log.Append(ctx, audit.Entry{
-		Kind: audit.Restored, Time: time.Now(), Operator: who.Operator, Remote: who.Remote, Purpose: who.Purpose, Covered: covered,
-		Reason: "the log goes on from a backup; entries that an exported checkpoint covers are lost",
-	})
-	if err == nil {
+	e := audit.Entry{
+		Kind: audit.Restored, Time: time.Now(), Operator: who.Operator, Remote: who.Remote, Purpose: who.Purpose,
+		Reason: "the log goes on from a backup; no exported checkpoint covers more",
+	}
+	if len(lost) > 0 {
+		e.Covered = lost[len(lost)-1].Size
+		e.Reason = "the log goes on from a backup; entries that an exported checkpoint covers are lost"
+	}
+	seq, err := log.Append(ctx, e)
+	switch {
+	case err != nil:
+	case len(lost) == 0:
+		fmt.Fprintf(out, "The log goes on with entry %d, which says so. No exported checkpoint covers more than the backup held.\n", seq)
+	default:
 		fmt.Fprintf(out, "The log goes on with entry %d, which says that the entries up to %d were lost. "+
-			"Their checkpoints were set aside as lost-*: keep them. A witness will not cosign this log any more.\n", seq, covered-1)
+			"Their checkpoints were set aside as lost-*: keep them. A witness will not cosign this log any more.\n", seq, e.Covered-1)
 	}
 	return errors.Join(err, log.Close(ctx))
 }

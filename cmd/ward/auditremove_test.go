@@ -96,6 +96,8 @@ func TestAuditExpire(t *testing.T) {
 	appendEntry(t, s, audit.Entry{Kind: audit.Refused, Time: time.Now().AddDate(-9, 0, 0), Correlation: "X", NHSNumber: withPlan})
 	ward(t, "audit", "expire", "-config", s.WardConfig()).expect(t, exitDone, "kept for ever")
 	configure(t, s, `retention = { questions = "8y" }`)
+	ward(t, "audit", "expire", "-config", s.WardConfig()).expect(t, exitFailed, "the clock says that the newest entry of the log is")
+	play(t, s)()
 	ward(t, "audit", "expire", "-config", s.WardConfig(), "-dry-run").expect(t, exitDone, "the content of 1 entries to be removed")
 	ward(t, "audit", "expire", "-config", s.WardConfig()).expect(t, exitDone, "the content of 1 entries removed")
 	ward(t, "audit", "verify", "-config", s.WardConfig()).expect(t, exitDone, "verifies")

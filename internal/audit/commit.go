@@ -86,9 +86,7 @@ func (l *Log) run() {
 		}
 		err := l.write(l.ctx, group)
 		retry = nil
-		if err == nil {
-			l.asking = max(0, l.asking+opens(group))
-		}
+		l.asking = max(0, l.asking+opens(group, err == nil))
 		expected = max(expected, l.asking/2)
 		if err != nil {
 			retry = time.After(l.options.RetryEvery)
@@ -96,12 +94,13 @@ func (l *Log) run() {
 	}
 }
 
-// opens is how many more intents a group opens than it closes.
-func opens(group []*pending) int {
+// opens is how many more questions a group begins than it ends. One that was not
+// recorded does not begin, but has ended all the same.
+func opens(group []*pending, recorded bool) int {
 	n := 0
 	for _, p := range group {
 		switch {
-		case p.refused:
+		case p.refused && recorded, p.kind == Intent && !recorded:
 		case p.kind == Intent:
 			n++
 		case p.kind.closes():

@@ -52,8 +52,10 @@ func (e *Entry) visit(f fields, version int) {
 	f.text("client", &e.Client)
 	f.text("organisation", &e.Organisation)
 	f.text("certificate", &e.Certificate)
-	if version > 1 {
+	if version == 2 {
 		f.text("subject", &e.Subject)
+	}
+	if version > 1 {
 		f.text("serial", &e.Serial)
 		f.text("issuer", &e.Issuer)
 	}
@@ -95,6 +97,7 @@ func (e *Entry) visit(f fields, version int) {
 // visitContent is the definition of a content.
 func (e *Entry) visitContent(f fields) {
 	e.visitAsker(f)
+	f.text("subject", &e.Subject)
 	f.text("operator", &e.Operator)
 	f.text("purpose", &e.Purpose)
 	f.text("authority", &e.Authority)

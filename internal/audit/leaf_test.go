@@ -143,10 +143,10 @@ func TestLeafForm(t *testing.T) {
 				`"author":{"form":"system","user_id":"u","role_profile":"p","role_code":"c","role_name":"n","name":"N",` +
 				`"organisation":"RX1","organisation_name":"Ashby","asid":"200000000001",` +
 				`"authorities":[{"role_code":"r","role_name":"s","name":"A"},{}]},"nhs_number":"9990000018"}`},
-		{acted(), `{"v":3,"seq":0,"kind":"erased","time":"2026-10-25T01:30:00.123Z","subject":"s","serial":"4f00","issuer":"i",` +
+		{acted(), `{"v":3,"seq":0,"kind":"erased","time":"2026-10-25T01:30:00.123Z","serial":"4f00","issuer":"i",` +
 			`"instance":"ward-1","entries":3,"class":"questions","order":"0f","removed":[{"first":0,"last":7},{"first":9,"last":9}],` +
 			`"hold":"h","covered":12,"content":"HASH"}`,
-			`{"operator":"o","purpose":"p","authority":"A","detail":{"a": [1, "é"]}}`},
+			`{"subject":"s","operator":"o","purpose":"p","authority":"A","detail":{"a": [1, "é"]}}`},
 		{refused(""), `{"v":3,"seq":0,"kind":"refused","time":"2026-03-29T01:30:00.000Z"}`, ``},
 	}
 	for _, tt := range tests {

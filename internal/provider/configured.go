@@ -152,5 +152,5 @@ func operator() string {
 	if err != nil {
 		return "unknown"
 	}
-	return u.Username + " (uid " + u.Uid + ")"
+	return u.Username
 }

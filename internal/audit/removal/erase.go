@@ -162,7 +162,7 @@ func (r *Remover) plan(ctx context.Context, o Order, digest string, active []Hol
 		theirs = append(theirs, e)
 	}
 	slices.Reverse(p.entries)
-	transactions, err := r.transactions(ctx, theirs)
+	transactions, err := r.transactions(ctx, theirs, 0, math.MaxInt64)
 	if err != nil {
 		return plan{}, err
 	}

@@ -18,12 +18,43 @@ type Expiry struct {
 	Waiting int       // older ones that wait for the rest of their transaction
 }
 
+// near is how many entries from a span the rest of its transactions is looked for. A
+// transaction ends within seconds; only what recovers a question after a long rest of
+// the provider may come later, and that is no reason to keep the question for longer.
+const near = 1 << 16
+
+// maxAhead is how far the clock may be ahead of the newest entry. A clock that was set
+// ahead would let everything expire, and nothing brings that back.
+const maxAhead = 31 * 24 * time.Hour
+
+// sure refuses a clock that may be wrong.
+func (r *Remover) sure(ctx context.Context) error {
+	head, err := r.Store.Head(ctx)
+	if err != nil || head.Size == 0 {
+		return err
+	}
+	newest, err := r.readOne(ctx, head.Size-1)
+	if err != nil {
+		return err
+	}
+	ahead := r.Now().Sub(newest.Time)
+	if ahead > maxAhead {
+		return fmt.Errorf("the clock says that the newest entry of the log is %d days old. If it is right, start the provider once and run this again; "+
+			"if it is not, what is not old would expire", ahead/(24*time.Hour))
+	}
+	return nil
+}
+
 // Expire removes the contents of the entries of a class that are older than a period,
 // with their whole transactions; a rehearsal does nothing. It looks through all older
 // entries, 1024 in a transaction.
 func (r *Remover) Expire(ctx context.Context, class audit.Class, period Period, rehearsal bool) (Expiry, error) {
 	if class != audit.Questions && class != audit.Readings && class != audit.Operations || period < 1 {
 		return Expiry{}, fmt.Errorf("entries of the class %q are kept for ever", class)
+	}
+	err := r.sure(ctx)
+	if err != nil {
+		return Expiry{}, err
 	}
 	x := Expiry{Before: period.Before(r.Now().UTC())}
 	spans, err := r.Store.Spans(ctx, math.MinInt64, x.Before.UnixMilli())
@@ -56,7 +87,8 @@ func (r *Remover) expireSpan(ctx context.Context, x *Expiry, class audit.Class, 
 	if len(old) == 0 {
 		return nil
 	}
-	transactions, err := r.transactions(ctx, old)
+	first, end := number*audit.SpanSize, (number+1)*audit.SpanSize
+	transactions, err := r.transactions(ctx, old, first-near, end+near)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,10 @@ import (
 
 func (b *bench) expire(class audit.Class, period string) removal.Expiry {
 	b.t.Helper()
+	all := b.records()
+	if len(all) > 0 && !all[len(all)-1].Entry.Time.Equal(b.now) {
+		b.append(audit.Entry{Kind: audit.Started}) // so that the clock is believed
+	}
 	x, err := b.remover.Expire(b.t.Context(), class, mustPeriod(b.t, period), false)
 	if err != nil {
 		b.t.Fatalf("Expire: %v", err)
@@ -51,9 +55,14 @@ func TestExpire(t *testing.T) {
 	b.append(audit.Entry{Kind: audit.Intent, Time: date(2018, 11, 1), Correlation: "left open", NHSNumber: alice}) // 11
 	b.now = date(2026, 11, 2)
 
+	_, err := b.remover.Expire(t.Context(), audit.Questions, mustPeriod(t, "8y"), false)
+	if err == nil || !strings.Contains(err.Error(), "2920 days old") {
+		t.Errorf("a clock that is eight years ahead of the log is believed: %v", err)
+	}
+	b.append(audit.Entry{Kind: audit.Started}) // 12: the clock is believed
 	rehearsed, err := b.remover.Expire(t.Context(), audit.Questions, mustPeriod(t, "8y"), true)
 	want := removal.Expiry{Before: date(2018, 11, 2), Entries: 5, Waiting: 1}
-	if diff := cmp.Diff(want, rehearsed); err != nil || diff != "" || b.log.Size() != 12 {
+	if diff := cmp.Diff(want, rehearsed); err != nil || diff != "" || b.log.Size() != 13 {
 		t.Errorf("the rehearsal, %v (-want +got):\n%s", err, diff)
 	}
 	if diff := cmp.Diff(want, b.expire(audit.Questions, "8y")); diff != "" {
@@ -62,7 +71,7 @@ func TestExpire(t *testing.T) {
 	if diff := cmp.Diff([]int64{0, 1, 4, 5, 10}, b.removedOnes()); diff != "" {
 		t.Errorf("removed (-want +got):\n%s", diff)
 	}
-	e := b.records()[12].Entry
+	e := b.records()[13].Entry
 	if e.Kind != audit.Expired || e.Class != audit.Questions || e.Entries != 5 || e.Operator != "records.officer" {
 		t.Errorf("the entry is %+v", e)
 	}
@@ -72,7 +81,7 @@ func TestExpire(t *testing.T) {
 	b.verify()
 
 	b.expire(audit.Questions, "8y")
-	if b.log.Size() != 13 {
+	if b.log.Size() != 14 {
 		t.Error("a run that removed nothing wrote an entry")
 	}
 	b.expire(audit.Readings, "8y")

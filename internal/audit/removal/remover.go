@@ -98,9 +98,9 @@ func (e *entry) removable() bool {
 	return e.state == audit.Whole && e.HasContent() || e.state == audit.Locked
 }
 
-// transactions returns, by correlation, all entries of the transactions to which some
-// entries belong.
-func (r *Remover) transactions(ctx context.Context, entries []entry) (map[string][]entry, error) {
+// transactions returns, by correlation, all entries with from <= seq < to of the
+// transactions to which some entries belong.
+func (r *Remover) transactions(ctx context.Context, entries []entry, from, to int64) (map[string][]entry, error) {
 	all := make(map[string][]entry)
 	var terms []seal.Term
 	for i, e := range entries {
@@ -112,7 +112,7 @@ func (r *Remover) transactions(ctx context.Context, entries []entry) (map[string
 		if len(terms) == 0 || len(terms) < atOnce && i < len(entries)-1 {
 			continue
 		}
-		for seq, err := range find(ctx, r.Store, terms, 0, math.MaxInt64) {
+		for seq, err := range find(ctx, r.Store, terms, from, to) {
 			if err != nil {
 				return nil, err
 			}

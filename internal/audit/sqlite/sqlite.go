@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 	"zombiezen.com/go/sqlite"
@@ -36,6 +37,7 @@ type Store struct {
 	mu     sync.Mutex
 	writer *sqlite.Conn // nil after a failure: the next commit begins afresh
 	traces bool         // what was removed is still to be found in the write-ahead log
+	wiped  time.Time    // when that was last tried
 	closed bool
 }
 
@@ -212,6 +214,10 @@ func (s *Store) ready() error {
 	return err
 }
 
+// wipeEvery is how often it is tried again to wipe removed contents out of the
+// write-ahead log: while somebody reads for long it cannot be done, and waits a moment.
+const wipeEvery = 10 * time.Second
+
 // Commit implements audit.Store.
 func (s *Store) Commit(ctx context.Context, g audit.Group) error {
 	s.mu.Lock()
@@ -225,8 +231,8 @@ func (s *Store) Commit(ctx context.Context, g audit.Group) error {
 	s.writer.SetInterrupt(nil)
 	if err == nil {
 		s.traces = s.traces || len(g.Removals) > 0
-		if s.traces {
-			s.traces = wipe(s.writer) != nil
+		if len(g.Removals) > 0 || s.traces && time.Since(s.wiped) > wipeEvery {
+			s.traces, s.wiped = wipe(s.writer) != nil, time.Now()
 		}
 		return nil
 	}
