@@ -213,20 +213,6 @@ func auditHold(ctx context.Context, args []string, out, log io.Writer) error {
 	})
 }
 
-// numberFrom is an NHS number as given, or the first line of the input for "-", so that
-// it need not stand in the list of processes.
-func numberFrom(given string, in io.Reader) (string, error) {
-	if given != "-" {
-		return given, nil
-	}
-	var number string
-	_, err := fmt.Fscanln(in, &number)
-	if err != nil {
-		return "", errors.New("no NHS number came over standard input")
-	}
-	return number, nil
-}
-
 // day reads a date; "" is the zero time.
 func day(text string) (time.Time, error) {
 	if text == "" {

@@ -104,14 +104,12 @@ func criteriaFlags(set *flag.FlagSet) func() (reading.Criteria, error) {
 				return reading.Criteria{}, err
 			}
 		}
-		if c.NHSNumber == "-" {
-			number, err := readLine(os.Stdin)
-			if err != nil {
-				return reading.Criteria{}, err
-			}
-			c.NHSNumber = number
+		var err error
+		c.NHSNumber, err = numberFrom(c.NHSNumber, os.Stdin)
+		if err != nil {
+			return reading.Criteria{}, err
 		}
-		err := c.Check()
+		err = c.Check()
 		if err != nil {
 			return reading.Criteria{}, usageError(err.Error())
 		}
@@ -133,17 +131,20 @@ func parseTime(t *time.Time, name, text string) (err error) {
 	return usageError(fmt.Sprintf("-%s: give a time as 2026-11-02, 2026-11-02T09:30, 2026-11-02T09:30:00 or 2026-11-02T09:30:00+01:00; without a zone it is UTC", name))
 }
 
-// readLine reads a line that is not to be seen on the command line.
-func readLine(in io.Reader) (string, error) {
-	line, err := bufio.NewReader(io.LimitReader(in, 100)).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return "", fmt.Errorf("the NHS number cannot be read from standard input: %w", err)
+// numberFrom is an NHS number as given, or the first line of the input for "-", so that
+// it need not stand in the list of processes. Spaces within it do not matter.
+func numberFrom(given string, in io.Reader) (string, error) {
+	if given == "-" {
+		line, err := bufio.NewReader(io.LimitReader(in, 100)).ReadString('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return "", fmt.Errorf("the NHS number cannot be read from standard input: %w", err)
+		}
+		given = strings.TrimSpace(line)
+		if given == "" {
+			return "", usageError("-nhs -: there is no NHS number on standard input")
+		}
 	}
-	line = strings.TrimSpace(line)
-	if line == "" {
-		return "", usageError("-nhs -: there is no NHS number on standard input")
-	}
-	return line, nil
+	return strings.ReplaceAll(given, " ", ""), nil
 }
 
 // userOf is who asked or acted, by the first of the names that the entry has.

@@ -318,3 +318,51 @@ func TestAuditVerifyIsRecorded(t *testing.T) {
 		}
 	}
 }
+
+// A number is read as people write it, from either place, by every command.
+func TestNumberFrom(t *testing.T) {
+	for _, tt := range []struct{ given, input, want string }{
+		{"999 000 0042", "", "9990000042"},
+		{"-", "999 000 0042\nmore", "9990000042"},
+		{"-", " 9990000042", "9990000042"},
+		{"", "9990000042", ""},
+	} {
+		got, err := numberFrom(tt.given, strings.NewReader(tt.input))
+		if err != nil || got != tt.want {
+			t.Errorf("%q with %q on standard input is %q, %v", tt.given, tt.input, got, err)
+		}
+	}
+	_, err := numberFrom("-", strings.NewReader("\n"))
+	if err == nil {
+		t.Error("nothing on standard input is a number")
+	}
+}
+
+// Rule 3: to look behind the end of the log does not look as if there were no entries.
+func TestShowBehindTheEndSaysSo(t *testing.T) {
+	s := asked(t, withPlan)
+	for _, from := range []string{"5000", "9223372036854775807"} {
+		audited(t, s, "show", "-from", from).expect(t, exitDone, "The log has no entry "+from+" yet")
+	}
+}
+
+// A log in PostgreSQL is not taken for a file that is not there.
+func TestCompactOfAnotherStore(t *testing.T) {
+	s := asked(t, withPlan)
+	content, err := os.ReadFile(s.WardConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := filepath.Dir(s.WardConfig())
+	err = os.WriteFile(filepath.Join(folder, "postgres-url"), []byte("postgres://ward:secret@127.0.0.1/ward"), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared := regexp.MustCompile(`(?m)^database *=.*$`).ReplaceAllString(string(content), `postgres = "postgres-url"`)
+	path := filepath.Join(folder, "shared.toml")
+	err = os.WriteFile(path, []byte(shared), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ward(t, "audit", "compact", "-config", path).expect(t, exitFailed, "compacted with its own tools")
+}

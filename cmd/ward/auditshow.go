@@ -49,6 +49,9 @@ func auditShow(ctx context.Context, args []string, out, log io.Writer) (err erro
 		return err
 	case *asJSON:
 		return printJSON(out, records)
+	case *correlation == "" && len(records) == 0:
+		_, err = fmt.Fprintf(out, "The log has no entry %d yet, nor any after it.\n", max(0, *from))
+		return err
 	case *correlation == "":
 		return printTable(out, records)
 	case len(records) == 0:

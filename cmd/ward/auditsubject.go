@@ -60,7 +60,7 @@ func auditSubject(ctx context.Context, args []string, out, log io.Writer) error 
 			name  string
 			write func(io.Writer) error
 		}{{"report.html", report.HTML}, {"report.json", report.JSON}, {"entries.jsonl", proofs}} {
-			err := writePrivate(filepath.Join(*folder, file.name), file.write)
+			err := exportTo(filepath.Join(*folder, file.name), file.write)
 			if err != nil {
 				return fmt.Errorf("the report is not whole: %w", err)
 			}
@@ -69,13 +69,4 @@ func auditSubject(ctx context.Context, args []string, out, log io.Writer) error 
 			*folder, len(report.Entries), report.Searched)
 		return nil
 	})
-}
-
-// writePrivate writes a new file that only its owner can read.
-func writePrivate(path string, write func(io.Writer) error) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	return errors.Join(write(f), f.Close())
 }

@@ -60,12 +60,12 @@ func (l *Log) startClock(ctx context.Context) (clock, error) {
 
 // stepped is an entry that says how far the clock went back between two commits, nil
 // if it did not. The order of the entries does not depend on the clock.
-func stepped(before, after clock, keys *seal.Keys) (*pending, error) {
+func stepped(before, after clock, instance string, keys *seal.Keys) (*pending, error) {
 	back := before.newest.Sub(after.newest)
 	if before.newest.IsZero() || back <= maxStep {
 		return nil, nil
 	}
-	e := Entry{Kind: Stepped, Time: after.newest, Reason: fmt.Sprintf("the clock went back by %ds", back/time.Second)}
+	e := Entry{Kind: Stepped, Time: after.newest, Instance: instance, Reason: fmt.Sprintf("the clock went back by %ds", back/time.Second)}
 	err := e.check()
 	if err != nil {
 		return nil, err

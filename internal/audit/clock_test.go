@@ -208,3 +208,21 @@ func TestClockAheadForgetsNoClaim(t *testing.T) {
 		})
 	}
 }
+
+// Whose clock went back is told where several instances write.
+func TestStepIsOfTheInstance(t *testing.T) {
+	k := newKeys(t)
+	var store audittest.Memory
+	c := newWallClock()
+	options := c.options(k, &store)
+	options.Instance = "ward-0"
+	log := openLog(t, options)
+	mustAppend(t, log, c.entry())
+	c.set(-time.Minute)
+	mustAppend(t, log, c.entry())
+	for record, err := range log.Entries(t.Context(), 1, 2) {
+		if err != nil || record.Entry.Kind != audit.Stepped || record.Entry.Instance != "ward-0" {
+			t.Errorf("%+v, %v", record.Entry, err)
+		}
+	}
+}

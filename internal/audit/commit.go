@@ -156,7 +156,7 @@ func (l *Log) write(ctx context.Context, group []*pending) error {
 	base, err := int64(0), error(nil)
 	if len(group) > 0 {
 		var step *pending
-		step, err = stepped(l.clock, now, l.options.Keys)
+		step, err = stepped(l.clock, now, l.options.Instance, l.options.Keys)
 		if step != nil {
 			group = slices.Insert(group, 0, step)
 		}

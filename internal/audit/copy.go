@@ -31,41 +31,68 @@ type Copied struct {
 // A copy of a store into an empty one is a backup, a restored backup, or a migration
 // to another kind of store.
 func Copy(ctx context.Context, from Reader, to Store, known note.Verifiers, origin string) (Copied, error) {
-	head, err := from.Head(ctx)
+	k := copier{from: from, to: to, known: known, origin: origin}
+	c, err := k.look(ctx)
 	if err != nil {
 		return Copied{}, err
 	}
-	c, err := OpenCheckpoint(head.Checkpoint, known, origin)
-	if err != nil {
-		return Copied{}, fmt.Errorf("the store: %w", err)
-	}
-	if c.Size != head.Size {
-		return Copied{}, fmt.Errorf("audit: the store holds %d entries but its checkpoint covers %d", head.Size, c.Size)
-	}
-	k := copier{from: from, to: to, head: head}
 	err = k.begin(ctx)
 	if err != nil {
 		return Copied{}, err
 	}
 	done := Copied{Before: k.edge.Size, Checkpoint: c}
-	err = k.entries(ctx)
-	if err != nil {
-		return done, err
+	for {
+		err = k.entries(ctx)
+		if err != nil {
+			return done, err
+		}
+		done.After = k.edge.Size
+		if k.edge.Root() != c.Root || k.edge.Size != c.Size {
+			return done, &Mismatch{First: done.Before, Last: max(done.Before, c.Size-1), Reason: "not those of the signed checkpoint"}
+		}
+		if k.missing.Mismatch() == nil {
+			return done, nil
+		}
+		// What was removed while this ran is accounted for by an entry that came
+		// meanwhile, without which the copy would not verify.
+		c, err = k.look(ctx)
+		if err != nil {
+			return done, err
+		}
+		if c.Size == done.After {
+			return done, nil // it is for Verify to say what is wrong
+		}
+		done.Checkpoint = c
 	}
-	done.After = k.edge.Size
-	if k.edge.Root() != c.Root || k.edge.Size != c.Size {
-		return done, &Mismatch{First: done.Before, Last: max(done.Before, c.Size-1), Reason: "not those of the signed checkpoint"}
-	}
-	return done, nil
 }
 
 // copier copies the entries that a head covers.
 type copier struct {
-	from Reader
-	to   Store
-	head Head
-	edge merkle.Edge // of the copy
-	lost []Range     // of earlier entries, the contents that entries of this copy say were removed
+	from    Reader
+	to      Store
+	known   note.Verifiers
+	origin  string
+	head    Head
+	edge    merkle.Edge // of the copy
+	lost    []Range     // of earlier entries, the contents that entries of this copy say were removed
+	missing Missing     // contents that were gone when they were to be copied, and are not accounted for yet
+}
+
+// look finds out what there is to be copied, and opens its checkpoint.
+func (k *copier) look(ctx context.Context) (Checkpoint, error) {
+	head, err := k.from.Head(ctx)
+	if err != nil {
+		return Checkpoint{}, err
+	}
+	c, err := OpenCheckpoint(head.Checkpoint, k.known, k.origin)
+	if err != nil {
+		return Checkpoint{}, fmt.Errorf("the store: %w", err)
+	}
+	if c.Size != head.Size {
+		return Checkpoint{}, fmt.Errorf("audit: the store holds %d entries but its checkpoint covers %d", head.Size, c.Size)
+	}
+	k.head = head
+	return c, nil
 }
 
 // begin checks that what the copy holds is the beginning of the store.
@@ -136,6 +163,10 @@ func (k *copier) add(g *Group, row Row) error {
 	if err != nil {
 		return err
 	}
+	if leaf.Entry.HasContent() && row.Sealed == nil {
+		k.missing.Add(row.Seq, leaf.Entry.Kind.Class())
+	}
+	k.missing.Account(&leaf.Entry)
 	switch e := &leaf.Entry; {
 	case e.Kind == Intent:
 		g.Opened = append(g.Opened, Opened{row.Seq, e.Correlation})

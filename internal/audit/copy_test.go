@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"path/filepath"
 	"strings"
@@ -189,4 +190,43 @@ func TestCopyRefuses(t *testing.T) {
 	if !errors.As(err, &m) || m.First != 3 {
 		t.Errorf("a changed store: %v", err)
 	}
+}
+
+// meddled is a store of which something is done once a row was read.
+type meddled struct {
+	audit.Reader
+	seq  int64
+	once func()
+}
+
+func (m *meddled) Rows(ctx context.Context, from, to int64) iter.Seq2[audit.Row, error] {
+	return func(yield func(audit.Row, error) bool) {
+		if from <= m.seq && m.seq < to && to > from+1 && m.once != nil {
+			m.once()
+			m.once = nil
+		}
+		for row, err := range m.Reader.Rows(ctx, from, to) {
+			if !yield(row, err) {
+				return
+			}
+		}
+	}
+}
+
+// WRD-AUD-16: a copy that is made while content is removed verifies by itself: it also
+// has the entry that says what was removed.
+func TestCopyDuringARemovalVerifies(t *testing.T) {
+	k := newKeys(t)
+	store, to := new(audittest.Memory), new(audittest.Memory)
+	log := openLog(t, k.options(store))
+	for i := range int64(20) {
+		mustAppend(t, log, sample(i))
+	}
+	from := &meddled{Reader: store, seq: 7, once: func() { removeContent(t, log, store, 7) }}
+	copied := mustCopy(t, from, to, k)
+	if copied.After != log.Size() || copied.Checkpoint.Size != copied.After || from.once != nil {
+		t.Errorf("%+v of %d entries", copied, log.Size())
+	}
+	wantSame(t, store, to)
+	mustVerify(t, to, k.public, "")
 }

@@ -97,3 +97,22 @@ func TestOpenIntentsAreThoseOfTheInstance(t *testing.T) {
 		}
 	}
 }
+
+// WRD-AUD-05: intents of a log that had one writer are open for the instances of the
+// store to which it was moved, and the other way round: nobody else would close them.
+func TestIntentsOfALogThatWasMovedStayOpen(t *testing.T) {
+	k := newKeys(t)
+	for _, names := range [][2]string{{"", "ward-0"}, {"ward-0", ""}} {
+		var store audittest.Memory
+		options := k.options(&store)
+		options.Instance = names[0]
+		e := refused("c")
+		e.Kind = audit.Intent
+		mustAppend(t, openLog(t, options), e)
+		options.Instance = names[1]
+		open, err := openLog(t, options).OpenIntents(t.Context())
+		if err != nil || len(open) != 1 {
+			t.Errorf("of %q for %q: %+v, %v", names[0], names[1], open, err)
+		}
+	}
+}

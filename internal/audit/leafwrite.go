@@ -29,6 +29,7 @@ func encode(e Entry, keys *seal.Keys) (encoded, error) {
 	if err != nil {
 		return encoded{}, err
 	}
+	e.Content = tlog.Hash{} // an entry that was made of another brings that one's
 	if sealed != nil {
 		e.Content = sha256.Sum256(sealed)
 	}

@@ -283,7 +283,9 @@ func (l *Log) Size() int64 { return l.durable.Load().Size }
 // in time proportional to the number of all. After a restart these are the questions
 // whose outcome is unknown (WRD-AUD-05); recording a Recovered entry with the same
 // correlation closes them. Those of other instances are under way, or for them to
-// close.
+// close. Those without an instance are of a store that had one writer, before it was
+// moved to one with several: that writer is gone. A log without an instance is the
+// only writer, and has all of them.
 func (l *Log) OpenIntents(ctx context.Context) ([]Entry, error) {
 	head, err := l.options.Store.Head(ctx)
 	if err != nil {
@@ -295,7 +297,7 @@ func (l *Log) OpenIntents(ctx context.Context) ([]Entry, error) {
 		if err != nil {
 			return nil, err
 		}
-		if e.Instance == l.options.Instance {
+		if l.options.Instance == "" || e.Instance == "" || e.Instance == l.options.Instance {
 			open = append(open, e)
 		}
 	}

@@ -460,3 +460,20 @@ func TestCloseEndsWithItsContext(t *testing.T) {
 		}
 	})
 }
+
+// WRD-AUD-05: what became of a question whose content cannot be read, since its key is
+// not at hand, is recorded all the same, and the log verifies.
+func TestAnEntryMadeOfALockedOneHasNoContent(t *testing.T) {
+	k := newKeys(t)
+	var store audittest.Memory
+	log := openLog(t, k.options(&store))
+	locked := audit.Entry{Kind: audit.Recovered, Time: time.Now(), Correlation: "c"}
+	locked.Content[0] = 1 // that of the intent
+	mustAppend(t, log, locked)
+	for record, err := range log.Entries(t.Context(), 0, 1) {
+		if err != nil || record.State != audit.Whole || record.Entry.HasContent() {
+			t.Errorf("entry %d: %v, %v", record.Seq, record.State, err)
+		}
+	}
+	mustVerify(t, &store, k.public, "")
+}

@@ -22,7 +22,7 @@ import (
 const (
 	benchEntriesEnv = "WARD_BENCH_ENTRIES" // how many entries a long log has; 100,000
 
-	patients = 10_000 // different ones in a long log
+	each = 20 // entries about one patient in a long log
 )
 
 func benchEntries(b *testing.B) int {
@@ -37,16 +37,19 @@ func benchEntries(b *testing.B) int {
 	return n
 }
 
-// patient is a synthetic NHS number.
-func patient(i int64) string { return fmt.Sprintf("999%07d", i%patients) }
+// patient is a synthetic number, of which a log of n entries has n/each.
+func patient(i int64) string { return fmt.Sprintf("999%07d", i) }
 
 // question appends an intent and its outcome.
-func question(log *audit.Log, i int64) error {
+func question(log *audit.Log, i, patients int64) error {
 	for kind := range int64(2) {
 		e := sample(2*i + kind)
-		e.NHSNumber = patient(i)
+		e.NHSNumber = patient(i % patients)
 		e.Time = e.Time.Add(time.Duration(i) * 10 * time.Millisecond)
 		e.Author.UserID = fmt.Sprintf("5550%08d", i%300)
+		e.MessageID = fmt.Sprintf("0B3C8A2E-9D2E-4B33-8C1B-%012d", i)
+		e.TrackingID = fmt.Sprintf("6D1F4A77-1F0E-4D3C-9C39-%012d", i)
+		e.QueryID = fmt.Sprintf("A4A9D7B3-52F2-4B0C-8D6A-%012d", i)
 		_, err := log.Append(context.Background(), e)
 		if err != nil {
 			return err
@@ -59,14 +62,15 @@ func question(log *audit.Log, i int64) error {
 // used by later runs. Its entries come through the log itself, in large groups.
 func long(b *testing.B, k keys, n int) string {
 	b.Helper()
-	path := filepath.Join(os.TempDir(), fmt.Sprintf("ward-bench-3-%d.db", n))
+	path := filepath.Join(os.TempDir(), fmt.Sprintf("ward-bench-4-%d.db", n))
 	store := openStore(b, path)
 	options := k.options(store)
-	options.MaxGroup, options.MaxQueue, options.MaxWait = 4096, 8192, 20*time.Millisecond
+	// In groups as large as a block the terms of each come in their order.
+	options.MaxGroup, options.MaxQueue, options.MaxWait = audit.BlockSize, 2*audit.BlockSize, time.Second
 	log := openLog(b, options)
 	began, had := time.Now(), log.Size()
 	if missing := int64(n) - had; missing > 0 {
-		parallel(4096, int(missing+1)/2, func(i int64) error { return question(log, had/2+i) }, b.Error)
+		parallel(audit.BlockSize, int(missing+1)/2, func(i int64) error { return question(log, had/2+i, int64(n)/each) }, b.Error)
 		b.Logf("%d entries were added in %v", missing, time.Since(began).Round(time.Second))
 	}
 	closeAll(b, log, store)
@@ -88,7 +92,7 @@ func BenchmarkScale(b *testing.B) {
 		log := openLog(b, k.options(store))
 		base := log.Size() / 2
 		b.ResetTimer()
-		parallel(64, (b.N+1)/2, func(i int64) error { return question(log, base+i) }, b.Error)
+		parallel(64, (b.N+1)/2, func(i int64) error { return question(log, base+i, int64(n)/each) }, b.Error)
 		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "entries/s")
 		b.StopTimer()
 		closeAll(b, log, store)
@@ -139,7 +143,7 @@ func search(b *testing.B, store audit.Reader, size int64, keys *seal.Keys) {
 	found := 0
 	for b.Loop() {
 		began := time.Now()
-		terms := audit.TermsOf(keys, audit.FieldNHSNumber, patient(rand.Int64N(patients)))
+		terms := audit.TermsOf(keys, audit.FieldNHSNumber, patient(rand.Int64N(size/each)))
 		seqs, err := store.Find(b.Context(), [][]seal.Term{terms}, 0, size, 100)
 		if err != nil {
 			b.Fatal(err)
@@ -197,7 +201,7 @@ func BenchmarkMemory(b *testing.B) {
 	log := openLog(b, newKeys(b).options(store))
 	heap := func(entries int) float64 {
 		base := log.Size() / 2
-		parallel(64, (entries-int(log.Size()))/2, func(i int64) error { return question(log, base+i) }, b.Error)
+		parallel(64, (entries-int(log.Size()))/2, func(i int64) error { return question(log, base+i, int64(few)) }, b.Error)
 		runtime.GC()
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)

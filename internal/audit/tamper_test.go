@@ -69,8 +69,8 @@ func newVictim(t *testing.T) *victim {
 		for j := range int64(3) {
 			mustAppend(t, log, sample(log.Size()+j%2))
 		}
-		mustAppend(t, log, refused("c"))
 		erase(t, log, store, int64(2*i))
+		mustAppend(t, log, refused("c")) // in the write-ahead log, which erasing empties
 		err := log.Close(t.Context())
 		if err != nil {
 			t.Fatal(err)

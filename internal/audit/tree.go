@@ -10,19 +10,19 @@ import (
 // readEdge reads the edge of the tree of the store's first size entries.
 func readEdge(ctx context.Context, store Reader, size int64) (merkle.Edge, error) {
 	e := merkle.Edge{Size: size}
+	var seqs []int64
+	var levels []int
 	for level := range e.Node {
-		if size>>level&1 == 0 {
-			continue
+		if size>>level&1 != 0 {
+			seqs, levels = append(seqs, size>>level<<level-1), append(levels, level)
 		}
-		last := size>>level<<level - 1
-		row, err := readRow(ctx, store, last)
-		if err != nil {
-			return merkle.Edge{}, err
-		}
-		if len(row.Hashes) != hashCount(last) {
-			return merkle.Edge{}, wrongCount(last)
-		}
-		e.Node[level] = row.Hashes[level]
+	}
+	hashes, err := readHashes(ctx, store, seqs, levels)
+	if err != nil {
+		return merkle.Edge{}, err
+	}
+	for i, level := range levels {
+		e.Node[level] = hashes[i]
 	}
 	return e, nil
 }

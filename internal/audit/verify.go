@@ -215,6 +215,9 @@ func (v *verifier) content(row Row, leaf *Leaf) error {
 	return nil
 }
 
+// NoEntry is the error of a store that lacks an entry.
+func NoEntry(seq int64) error { return missing(seq, seq) }
+
 func missing(first, last int64) error {
 	reason := "is missing"
 	if first != last {

@@ -36,6 +36,11 @@ func (s *tampered) Find(context.Context, [][]seal.Term, int64, int64, int) ([]in
 	return nil, errors.ErrUnsupported
 }
 
+// Hashes implements audit.Reader; verifying reads whole rows.
+func (s *tampered) Hashes(context.Context, []int64) ([][]tlog.Hash, error) {
+	return nil, errors.ErrUnsupported
+}
+
 // Claims implements audit.Reader; verifying reads none.
 func (s *tampered) Claims(context.Context) iter.Seq2[audit.ClaimRow, error] { return nil }
 

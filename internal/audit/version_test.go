@@ -33,6 +33,11 @@ func TestStoreOfVersion1(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "brings it up to version 3") {
 		t.Errorf("OpenReadOnly of version 1 = %v", err)
 	}
+	// A provider of that version may have it open, which could then write no more.
+	_, err = sqlite.Join(t.Context(), filepath.Join(dir, "audit.db"))
+	if err == nil || !strings.Contains(err.Error(), "brings it up to version 3") {
+		t.Errorf("Join of version 1 = %v", err)
+	}
 	store := openStore(t, filepath.Join(dir, "audit.db"))
 	report := mustVerify(t, store, k.public, dir)
 	if report.Entries != 6 || report.Root.String() != wantRoot || report.Newest != 6 || report.OpenIntents != 1 {

@@ -118,5 +118,6 @@ func (c *checker) witnessKey(key, path string) note.Verifier {
 		c.problems.add(key, "is not the verifier key of a witness: %v", err)
 		return nil
 	}
+	c.holds(key, keyName(verifier))
 	return verifier
 }

@@ -21,6 +21,8 @@ import (
 //   - a private key of TLS: "spki:HEX", SHA-256 of its public key
 //   - a key of the audit log that signs: its name, "+" and its key hash, as verifier keys have them
 //   - keys of the audit log that seal and index: a list of their ids
+//   - the public keys of erasure orders and of witnesses: like those that sign
+//   - the URL of a PostgreSQL database: its host and its database
 func (s *Settings) Facts() map[string]string {
 	facts := map[string]string{}
 	collect(facts, "", reflect.ValueOf(s.File))

@@ -170,3 +170,35 @@ func TestFactsAreStable(t *testing.T) {
 		t.Errorf("loaded twice (-first +second):\n%s", diff)
 	}
 }
+
+// IG-3.9.11: who may order erasures and who cosigns, and where the log is, are facts that
+// change with the content of their files; a password is none.
+func TestFactsOfTheAuditLog(t *testing.T) {
+	dir := folder(t)
+	path := put(t, dir, set("database", `""`+"\npostgres = \"postgres-url\"\nerasure_key = \"other-key.pub\"")(t, wardFile)+`
+[[audit.witnesses]]
+url = "https://witness.example.invalid/submit"
+key = "witness.pub"
+`)
+	facts := mustLoad(t, path).Facts()
+	name := func(file string) string {
+		content, err := os.ReadFile(filepath.Join(dir, file))
+		must(t, err)
+		parts := strings.SplitN(string(content), "+", 3)
+		return parts[0] + "+" + parts[1]
+	}
+	for key, want := range map[string]string{
+		"audit.postgres":        "postgres://127.0.0.1/ward",
+		"audit.erasure_key":     name("other-key.pub"),
+		"audit.witnesses.1.key": name("witness.pub"),
+	} {
+		if facts[key] != want {
+			t.Errorf("%s is %q, want %q", key, facts[key], want)
+		}
+	}
+	for key, value := range facts {
+		if strings.Contains(value, "pass-w0rd") {
+			t.Errorf("%s is %q", key, value)
+		}
+	}
+}

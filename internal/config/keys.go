@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -210,6 +211,7 @@ func (c *checker) erasure(path string, own note.Signer) note.Verifier {
 		c.problems.add(key, "is the log's own key; it must be that of somebody who does not run this service")
 		return nil
 	}
+	c.holds(key, keyName(verifier))
 	return verifier
 }
 
@@ -313,13 +315,24 @@ func (c *checker) store(a Audit) Store {
 	if !ok {
 		return Store{}
 	}
-	url := strings.TrimSpace(string(content))
-	err := postgres.CheckURL(url)
+	connection := strings.TrimSpace(string(content))
+	err := postgres.CheckURL(connection)
 	if err != nil {
 		c.problems.add("audit.postgres", "names a file whose URL cannot be used: %v", err)
 		return Store{}
 	}
-	return Store{Postgres: url}
+	c.holds("audit.postgres", placeOf(connection))
+	return Store{Postgres: connection}
+}
+
+// placeOf is the part of a connection URL that says where the database is. All else may
+// hold a password.
+func placeOf(connection string) string {
+	u, err := url.Parse(connection)
+	if err != nil { // it was checked before
+		return ""
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }
 
 var instanceForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,255}$`)

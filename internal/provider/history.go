@@ -9,20 +9,37 @@ import (
 	"github.com/wardsmsp/ward/internal/audit/seal"
 )
 
-// newest returns the newest entry of one of the kinds, and whether there is one.
+// newest returns the newest entry of one of the kinds that this instance wrote, and
+// whether there is one. Those without an instance are of before a log was moved to where
+// several can share it.
 func (p *Provider) newest(ctx context.Context, kinds ...audit.Kind) (audit.Entry, bool, error) {
 	var terms []seal.Term
 	for _, kind := range kinds {
 		terms = append(terms, audit.TermsOf(p.settings.Keys, audit.FieldKind, string(kind))...)
 	}
-	found, err := p.store.Find(ctx, [][]seal.Term{terms}, 0, p.log.Size(), 1)
-	if err != nil || len(found) == 0 {
-		return audit.Entry{}, false, err
+	const atOnce = 16 // there are few instances
+	for to := p.log.Size(); ; {
+		found, err := p.store.Find(ctx, [][]seal.Term{terms}, 0, to, atOnce)
+		if err != nil {
+			return audit.Entry{}, false, err
+		}
+		for _, to = range found {
+			e, err := p.entry(ctx, to)
+			if err != nil || e.Instance == "" || e.Instance == p.settings.Store.Instance {
+				return e, true, err
+			}
+		}
+		if len(found) < atOnce {
+			return audit.Entry{}, false, nil
+		}
 	}
-	for record, err := range p.log.Entries(ctx, found[0], found[0]+1) {
-		return record.Entry, true, err
+}
+
+func (p *Provider) entry(ctx context.Context, seq int64) (audit.Entry, error) {
+	for record, err := range p.log.Entries(ctx, seq, seq+1) {
+		return record.Entry, err
 	}
-	return audit.Entry{}, false, fmt.Errorf("entry %d is in the index but not in the log", found[0])
+	return audit.Entry{}, fmt.Errorf("entry %d is in the index but not in the log", seq)
 }
 
 // lastConfiguration is the Detail of the newest configured entry.

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"github.com/wardsmsp/ward/internal/audit"
 	"github.com/wardsmsp/ward/internal/audit/seal"
 )
@@ -132,6 +134,20 @@ func (m *Memory) Terms(ctx context.Context, block int64) ([]audit.TermRow, error
 		return cmp.Or(cmp.Compare(a.Term, b.Term), cmp.Compare(a.Seq, b.Seq))
 	})
 	return terms, ctx.Err()
+}
+
+// Hashes implements audit.Reader.
+func (m *Memory) Hashes(ctx context.Context, seqs []int64) ([][]tlog.Hash, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := make([][]tlog.Hash, len(seqs))
+	for i, seq := range seqs {
+		if seq < 0 || seq >= int64(len(m.rows)) {
+			return nil, audit.NoEntry(seq)
+		}
+		all[i] = m.rows[seq].Hashes
+	}
+	return all, ctx.Err()
 }
 
 // Claims implements audit.Reader.

@@ -128,6 +128,18 @@ func readsBack(t *testing.T, open func(*testing.T) (audit.Store, func())) {
 	want := append(opened(1, 5), audit.Opened{Seq: 7, Correlation: "c3"})
 	wantHead(t, store, audit.Head{Size: 8, Checkpoint: second.Checkpoint, Open: want})
 	wantRows(t, store, append(first.Rows, second.Rows...))
+	hashes, err := store.Hashes(t.Context(), []int64{7, 0, 5, 0})
+	if err != nil {
+		t.Fatalf("Hashes: %v", err)
+	}
+	wantHashes := [][]tlog.Hash{second.Rows[2].Hashes, first.Rows[0].Hashes, second.Rows[0].Hashes, first.Rows[0].Hashes}
+	if diff := cmp.Diff(wantHashes, hashes); diff != "" {
+		t.Errorf("Hashes (-want +got):\n%s", diff)
+	}
+	_, err = store.Hashes(t.Context(), []int64{0, 8})
+	if err == nil {
+		t.Error("Hashes of an entry that is not there succeeded")
+	}
 }
 
 func outlives(t *testing.T, open func(*testing.T) (audit.Store, func())) {

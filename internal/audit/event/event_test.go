@@ -285,3 +285,26 @@ func TestADetailThatIsTooLongIsLeftToTheLog(t *testing.T) {
 		}
 	}
 }
+
+// What was found about a child goes to no collector, however short it is: BALP has no
+// results in an event.
+func TestWhatWasFoundIsLeftToTheLog(t *testing.T) {
+	found := []byte(`{"v":1,"records":[{"subjects":[{"name":"Example Child"}]}]}`)
+	for _, kind := range []audit.Kind{audit.Outcome, audit.Recovered, audit.Undelivered} {
+		e, err := Of(audit.Record{State: audit.Whole, Entry: audit.Entry{Kind: kind, Time: time.Now(), Outcome: "found", Detail: found}}, Source{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range e.Objects {
+			for _, d := range append(o.Details, Detail{"query", string(o.Query)}) {
+				if strings.Contains(d.Value, "Example Child") {
+					t.Errorf("%s: %s is %s", kind, d.Name, d.Value)
+				}
+			}
+		}
+		last := e.Objects[len(e.Objects)-1].Details
+		if got := last[len(last)-1]; got != (Detail{"detail", "what was found is left to the log"}) {
+			t.Errorf("%s: %v", kind, got)
+		}
+	}
+}

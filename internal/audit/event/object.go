@@ -74,8 +74,8 @@ func asked(r audit.Record) Object {
 }
 
 // logEntry leads from the event to its proof: the sequence number and the hash of
-// the leaf are those of the tree. BALP leaves out how many records were found, and
-// so do these details.
+// the leaf are those of the tree. BALP leaves out what was found and how many records
+// there were, and so do these details: a collector is no place for a child's record.
 func logEntry(r audit.Record, source Source) Object {
 	e := r.Entry
 	o := Object{
@@ -118,6 +118,8 @@ func logEntry(r audit.Record, source Source) Object {
 	add("hold", e.Hold)
 	count("covered", e.Covered)
 	switch {
+	case len(e.Detail) > 0 && e.Kind.Class() == audit.Questions:
+		add("detail", "what was found is left to the log")
 	case len(e.Detail) > maxDetail:
 		add("detail", fmt.Sprintf("%d bytes, left to the log", len(e.Detail)))
 	case e.Kind != audit.Read:

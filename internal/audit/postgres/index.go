@@ -4,16 +4,18 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/wardsmsp/ward/internal/audit"
 	"github.com/wardsmsp/ward/internal/audit/seal"
 )
 
 // blocksAtOnce is how many blocks one statement of a search looks into.
-const blocksAtOnce = 32
+const blocksAtOnce = 256
 
 // Find implements audit.Reader. It asks for some blocks at a time, from the newest.
 func (r *ReadOnly) Find(ctx context.Context, all [][]seal.Term, from, to int64, limit int) ([]int64, error) {
@@ -81,6 +83,30 @@ func (r *ReadOnly) Spans(ctx context.Context, since, until int64) ([]audit.Span,
 		err = row.Scan(&s.Number, &s.First, &s.Last)
 		return s, err
 	}, "SELECT span, first, last FROM spans WHERE last >= $1 AND first < $2 ORDER BY span", since, until)
+}
+
+// Hashes implements audit.Reader.
+func (r *ReadOnly) Hashes(ctx context.Context, seqs []int64) ([][]tlog.Hash, error) {
+	type stored struct {
+		seq    int64
+		hashes []byte
+	}
+	rows, err := collect(ctx, r, func(row pgx.CollectableRow) (s stored, err error) {
+		err = row.Scan(&s.seq, &s.hashes)
+		return s, err
+	}, "SELECT seq, hashes FROM entries WHERE seq = ANY($1)", seqs)
+	if err != nil {
+		return nil, err
+	}
+	all := make([][]tlog.Hash, len(seqs))
+	for i, seq := range seqs {
+		at := slices.IndexFunc(rows, func(s stored) bool { return s.seq == seq })
+		if at < 0 {
+			return nil, audit.NoEntry(seq)
+		}
+		all[i] = splitHashes(rows[at].hashes)
+	}
+	return all, nil
 }
 
 // Claims implements audit.Reader. There are about as many as questions of an hour and

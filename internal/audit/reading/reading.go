@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -174,6 +175,7 @@ func (r *Reader) show(ctx context.Context, who Who, did string, from int64, n in
 	if from < 0 {
 		from = max(0, head.Size-int64(n))
 	}
+	from = min(from, math.MaxInt64-MaxLimit)
 	to := min(head.Size, from+int64(n))
 	var records []audit.Record
 	for record, err := range audit.Entries(ctx, r.store, r.keys, from, to) {

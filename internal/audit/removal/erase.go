@@ -111,13 +111,16 @@ func (r *Remover) plan(ctx context.Context, o Order, digest string, active []Hol
 	if err != nil {
 		return plan{}, err
 	}
-	open, err := r.openIntents(ctx)
+	// Of one state of the log: a question that is asked meanwhile is neither among those
+	// under way nor among those to be erased.
+	open, size, err := r.openIntents(ctx)
 	if err != nil {
 		return plan{}, err
 	}
 	var p plan
 	var theirs []entry // with those that stay
 	from, to := o.bounds()
+	to = min(to, size)
 	for seq, err := range find(ctx, r.Store, audit.TermsOf(r.Keys, audit.FieldNHSNumber, o.NHSNumber), from, to) {
 		if err != nil {
 			return plan{}, err

@@ -239,6 +239,43 @@ func TestEraseWaitsForOpenIntents(t *testing.T) {
 	b.verify()
 }
 
+// asking has a question asked as soon as its head has been read often enough.
+type asking struct {
+	audit.Reader
+	heads int
+	ask   func()
+}
+
+func (a *asking) Head(ctx context.Context) (audit.Head, error) {
+	head, err := a.Reader.Head(ctx)
+	a.heads--
+	if a.heads == 0 {
+		a.ask()
+	}
+	return head, err
+}
+
+// WRD-AUD-10: a question that is asked while an order is carried out keeps its content,
+// without which nobody could say what became of it.
+func TestEraseSparesWhatIsAskedMeanwhile(t *testing.T) {
+	for heads := 1; heads <= 4; heads++ {
+		b := benchOn(t, new(audittest.Memory))
+		b.ask(alice, "u")
+		asked := int64(-1)
+		store := &asking{Reader: b.store, heads: heads, ask: func() {
+			asked = b.append(audit.Entry{Kind: audit.Intent, Correlation: "meanwhile", NHSNumber: alice})
+		}}
+		_, err := b.newRemover(store).Erase(t.Context(), signed(t, sampleOrder(), b.court), b.order, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if asked >= 0 && b.records()[asked].State != audit.Whole {
+			t.Errorf("asked after head %d: its content is %s", heads, b.records()[asked].State)
+		}
+		b.verify()
+	}
+}
+
 // killed fails every commit after the first ones: before it, or after it was done.
 type killed struct {
 	audit.Store

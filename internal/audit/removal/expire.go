@@ -43,16 +43,16 @@ func (r *Remover) Expire(ctx context.Context, class audit.Class, period Period, 
 
 // expireSpan removes what is to go of one span.
 func (r *Remover) expireSpan(ctx context.Context, x *Expiry, class audit.Class, number int64, turn audit.Claim, active []Hold, rehearsal bool) error {
-	var all []entry // of the class, with a content
+	var all []entry // of the class, that have a content or had one
 	for e, err := range r.read(ctx, number*audit.SpanSize, (number+1)*audit.SpanSize) {
 		if err != nil {
 			return err
 		}
-		if e.Kind.Class() == class && e.removable() {
+		if e.Kind.Class() == class && e.HasContent() {
 			all = append(all, e)
 		}
 	}
-	old := slices.DeleteFunc(slices.Clone(all), func(e entry) bool { return !e.Time.Before(x.Before) })
+	old := slices.DeleteFunc(slices.Clone(all), func(e entry) bool { return !e.removable() || !e.Time.Before(x.Before) })
 	if len(old) == 0 {
 		return nil
 	}
@@ -60,7 +60,7 @@ func (r *Remover) expireSpan(ctx context.Context, x *Expiry, class audit.Class, 
 	if err != nil {
 		return err
 	}
-	open, err := r.openIntents(ctx)
+	open, _, err := r.openIntents(ctx)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,8 @@ func (r *Remover) expireSpan(ctx context.Context, x *Expiry, class audit.Class, 
 }
 
 // expireNow removes the contents of those of all that are to go, and says so. A run
-// of entries may take in others of which nothing of the class is there.
+// of entries may take in others of another class, and such as never had a content. It
+// ends at one whose content is gone already: if no entry says why, none must now.
 func (r *Remover) expireNow(ctx context.Context, class audit.Class, turn audit.Claim, all []entry, going map[int64]bool) error {
 	e := audit.Entry{Kind: audit.Expired, Time: r.Now(), Operator: r.Operator, Class: class, Entries: len(going)}
 	var removals []audit.Removal

@@ -1,7 +1,9 @@
 package removal_test
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -183,4 +185,34 @@ func pages(t *testing.T, path, query string) (n int64) {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// WRD-AUD-10: no run of what expired covers a content that somebody else took away:
+// verification goes on to say that it is gone.
+func TestExpiryAccountsForNoContentThatWasTaken(t *testing.T) {
+	for name, year := range map[string]int{"older than the period": 2018, "younger": 2025} {
+		b := newBench(t)
+		b.now = date(2018, 11, 1)
+		b.ask(alice, "u") // 0, 1
+		b.append(audit.Entry{Kind: audit.Undelivered, Time: date(year, 11, 1), NHSNumber: bob})
+		b.ask(alice, "u") // 3, 4
+		conn, err := sqlite.OpenConn(b.path, sqlite.OpenReadWrite)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = sqlitex.ExecuteScript(conn, fmt.Sprintf("DELETE FROM content WHERE seq = 2; DELETE FROM terms WHERE seq = 2 AND term = %d",
+			audit.TermsOf(b.keys, audit.FieldNHSNumber, bob)[0]), nil)
+		err = errors.Join(err, conn.Close())
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.now = date(2026, 11, 2)
+		if x := b.expire(audit.Questions, "8y"); x.Entries != 4 {
+			t.Errorf("%s: Expire = %+v", name, x)
+		}
+		_, err = audit.Verify(t.Context(), b.store, b.known, origin, nil)
+		if err == nil || !strings.Contains(err.Error(), "entry 2 has lost its content") {
+			t.Errorf("%s: Verify = %v", name, err)
+		}
+	}
 }

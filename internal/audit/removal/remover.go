@@ -149,15 +149,16 @@ func (r *Remover) turn(ctx context.Context) (audit.Claim, error) {
 	return audit.Claim{IDs: []string{fmt.Sprintf("act after entry %d", newest)}, Until: r.Now().Add(24 * time.Hour)}, nil
 }
 
-// openIntents are the questions that are under way or were left open.
-func (r *Remover) openIntents(ctx context.Context) (map[int64]bool, error) {
+// openIntents are the questions that are under way or were left open, among the first
+// size entries.
+func (r *Remover) openIntents(ctx context.Context) (open map[int64]bool, size int64, err error) {
 	head, err := r.Store.Head(ctx)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	open := make(map[int64]bool)
+	open = make(map[int64]bool)
 	for _, o := range head.Open {
 		open[o.Seq] = true
 	}
-	return open, nil
+	return open, head.Size, nil
 }

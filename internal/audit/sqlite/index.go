@@ -13,17 +13,21 @@ import (
 
 // Find implements audit.Reader. It asks block by block, from the newest.
 func (r *ReadOnly) Find(ctx context.Context, all [][]seal.Term, from, to int64, limit int) ([]int64, error) {
+	conn, err := r.pool.Take(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("audit store: %w", err)
+	}
+	defer r.pool.Put(conn)
+	size, err := number(conn, sizeQuery)
+	if err != nil {
+		return nil, fmt.Errorf("audit store: %w", err)
+	}
+	from, to = max(from, 0), min(to, size)
 	query, args := findQuery(all)
 	var found []int64
-	from = max(from, 0)
-	newest, err := r.newest(ctx)
-	if err != nil {
-		return nil, err
-	}
-	to = min(to, newest+1)
 	for block := (to - 1) / audit.BlockSize; from < to && block >= from/audit.BlockSize && len(found) < limit; block-- {
 		args[0], args[1], args[2], args[3] = block, from, to, int64(limit-len(found))
-		err := r.query(ctx, query, args, func(stmt *sqlite.Stmt) bool {
+		err := run(conn, query, args, func(stmt *sqlite.Stmt) bool {
 			found = append(found, stmt.ColumnInt64(0))
 			return true
 		})
@@ -32,14 +36,6 @@ func (r *ReadOnly) Find(ctx context.Context, all [][]seal.Term, from, to int64, 
 		}
 	}
 	return found, nil
-}
-
-func (r *ReadOnly) newest(ctx context.Context) (seq int64, err error) {
-	err = r.query(ctx, sizeQuery, nil, func(stmt *sqlite.Stmt) bool {
-		seq = stmt.ColumnInt64(0) - 1
-		return false
-	})
-	return seq, err
 }
 
 // findQuery is the query for one block. Its first four arguments are the block, the

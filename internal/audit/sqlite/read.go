@@ -6,6 +6,7 @@ import (
 	"iter"
 	"os"
 
+	"golang.org/x/mod/sumdb/tlog"
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 
@@ -104,6 +105,30 @@ func (r *ReadOnly) Rows(ctx context.Context, from, to int64) iter.Seq2[audit.Row
 	}
 }
 
+// Hashes implements audit.Reader.
+func (r *ReadOnly) Hashes(ctx context.Context, seqs []int64) ([][]tlog.Hash, error) {
+	conn, err := r.pool.Take(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("audit store: %w", err)
+	}
+	defer r.pool.Put(conn)
+	all := make([][]tlog.Hash, len(seqs))
+	for i, seq := range seqs {
+		found := false
+		err := run(conn, "SELECT hashes FROM entries WHERE seq = ?", []int64{seq}, func(stmt *sqlite.Stmt) bool {
+			all[i], found = splitHashes(column(stmt, 0)), true
+			return true
+		})
+		if err != nil {
+			return nil, err
+		}
+		if !found {
+			return nil, audit.NoEntry(seq)
+		}
+	}
+	return all, nil
+}
+
 // query calls row for each row of the result until it returns false.
 func (r *ReadOnly) query(ctx context.Context, query string, args []int64, row func(*sqlite.Stmt) bool) error {
 	conn, err := r.pool.Take(ctx)
@@ -111,6 +136,11 @@ func (r *ReadOnly) query(ctx context.Context, query string, args []int64, row fu
 		return fmt.Errorf("audit store: %w", err)
 	}
 	defer r.pool.Put(conn)
+	return run(conn, query, args, row)
+}
+
+// run calls row for each row of the result until it returns false.
+func run(conn *sqlite.Conn, query string, args []int64, row func(*sqlite.Stmt) bool) error {
 	stmt, err := conn.Prepare(query)
 	if err != nil {
 		return fmt.Errorf("audit store: %w", err)

@@ -51,7 +51,7 @@ func Open(path string) (*Store, error) {
 	s.path = path
 	err = create(path)
 	if err == nil {
-		err = s.open(context.Background()) // nobody else writes
+		err = s.open(context.Background(), bringUp) // nobody else writes
 	}
 	if err == nil {
 		err = settle(s.writer)
@@ -74,7 +74,9 @@ func settle(conn *sqlite.Conn) error {
 // Join opens a database that is there for writing, beside the process that has it
 // open, if one has. Each commit is made on what the store then holds, so that neither
 // disturbs the other; but who joins must not take the questions that are open for
-// abandoned. A lock that the other holds is waited for until ctx ends.
+// abandoned. A database of an earlier version is refused: to bring it up to date would
+// stop a provider of that version which has it open. A lock that the other holds is
+// waited for until ctx ends.
 func Join(ctx context.Context, path string) (*Store, error) {
 	_, err := os.Stat(path)
 	if err != nil {
@@ -82,20 +84,22 @@ func Join(ctx context.Context, path string) (*Store, error) {
 	}
 	s := &Store{}
 	s.path = path
-	err = s.open(ctx)
+	err = s.open(ctx, check)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("audit store %s: %w", path, err), s.Close())
 	}
 	return s, nil
 }
 
-func (s *Store) open(ctx context.Context) (err error) {
+// open opens the connections, once one that writes has made sure that the database is
+// what it should be.
+func (s *Store) open(ctx context.Context, ensure func(*sqlite.Conn) error) (err error) {
 	s.writer, err = openWriter(s.path)
 	if err != nil {
 		return err
 	}
 	s.writer.SetInterrupt(ctx.Done())
-	err = bringUp(s.writer)
+	err = ensure(s.writer)
 	s.writer.SetInterrupt(nil)
 	if err != nil {
 		return err
