@@ -193,13 +193,11 @@ func (s *Server) Restore(dump []byte) (string, error) {
 
 // Stop ends the server at once, as a crash would: what was confirmed is recovered by
 // the next start.
-func (s *Server) Stop() error { return s.stop(syscall.SIGQUIT) }
-
-func (s *Server) stop(signal os.Signal) error {
+func (s *Server) Stop() error {
 	if s.command == nil {
 		return nil
 	}
-	err := s.command.Process.Signal(signal)
+	err := s.command.Process.Signal(syscall.SIGQUIT)
 	if err != nil {
 		return err
 	}
@@ -220,7 +218,7 @@ func (s *Server) Restart() error {
 // Resume starts the server again after Stop.
 func (s *Server) Resume() error { return s.start() }
 
-// Close ends the server and removes its files.
+// Close ends the server, which need put nothing in order, and removes its files.
 func (s *Server) Close() error {
-	return errors.Join(s.stop(syscall.SIGINT), os.RemoveAll(s.dir))
+	return errors.Join(s.Stop(), os.RemoveAll(s.dir))
 }

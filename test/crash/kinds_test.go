@@ -17,7 +17,7 @@ type kind struct {
 }
 
 func inSQLite() kind {
-	return kind{"sqlite", 150 * time.Millisecond, func(*testing.T, *stage.Options) {}, func(dir string) error {
+	return kind{"sqlite", 300 * time.Millisecond, func(*testing.T, *stage.Options) {}, func(dir string) error {
 		return removeAll(filepath.Join(dir, "audit.db*"))
 	}}
 }

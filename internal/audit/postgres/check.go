@@ -10,8 +10,8 @@ import (
 	"github.com/wardsmsp/ward/internal/audit"
 )
 
-// orphan is a query for the least number of something in a table that belongs to no
-// entry, NULL if there is none.
+// orphan is a query for the number of something in a table that belongs to no entry,
+// NULL if there is none.
 type orphan struct {
 	table string
 	each  int64 // entries that share one such number
@@ -29,8 +29,8 @@ func orphans(size int64) []orphan {
 	return []orphan{
 		{"content", 1, "SELECT min(seq) FROM content WHERE seq < 0", nil},
 		{"content", 1, "SELECT min(seq) FROM content WHERE seq >= $1", []any{size}},
-		{"terms", 1, "SELECT min(seq) FROM terms WHERE block < 0", nil},
-		{"terms", 1, "SELECT min(seq) FROM terms WHERE block >= $1", []any{blocks}},
+		{"terms", 1, "SELECT (SELECT seq FROM terms WHERE block < 0 ORDER BY block, term, seq LIMIT 1)", nil},
+		{"terms", 1, "SELECT (SELECT seq FROM terms WHERE block >= $1 ORDER BY block, term, seq LIMIT 1)", []any{blocks}},
 		{"terms", 1, "SELECT min(seq) FROM terms WHERE block = $1 AND seq >= $2", []any{blocks - 1, size}},
 		// A span that begins at the end of time is one that Spans does not return.
 		{"spans", audit.SpanSize, "SELECT min(span) FROM spans WHERE span < 0 OR span >= $1 OR first = $2", []any{spans, int64(math.MaxInt64)}},

@@ -55,9 +55,12 @@ func open(t *testing.T, url, instance string) *postgres.Store {
 	return store
 }
 
+// Each store has a schema of its own in one database, as several logs can have.
 func TestPostgreSQLKeepsThePromisesOfAStore(t *testing.T) {
+	url, schemas := database(t), 0
 	audittest.TestStore(t, func(t *testing.T) func(*testing.T) (audit.Store, func()) {
-		url := database(t)
+		schemas++
+		url := fmt.Sprintf("%s&search_path=log_%d", url, schemas)
 		return func(t *testing.T) (audit.Store, func()) {
 			store := open(t, url, "ward-1")
 			return store, func() { store.Close() }

@@ -76,6 +76,7 @@ func TestJoinAndReadMakeNothing(t *testing.T) {
 // WRD-AUD-04: a server that could lose what it has confirmed is refused, and one that
 // need not wait for its disk is told to.
 func TestServerMustBeDurable(t *testing.T) {
+	t.Parallel() // it mostly waits
 	careless, err := pgtest.Start("synchronous_commit = off")
 	if err != nil {
 		t.Fatal(err)
@@ -125,6 +126,7 @@ func TestManyMakeTheSchemaAtOnce(t *testing.T) {
 // WRD-OPS-01: once another process has taken the name of an instance, the older one
 // commits nothing more, not even what was under way.
 func TestTheOlderOfOneNameIsFenced(t *testing.T) {
+	t.Parallel() // it mostly waits
 	k, url := newKeys(t), database(t)
 	older := openLog(t, k.options(open(t, url, "ward-1"), "ward-1"))
 	other := openLog(t, k.options(open(t, url, "ward-2"), "ward-2"))
@@ -161,6 +163,7 @@ func TestTheOlderOfOneNameIsFenced(t *testing.T) {
 
 // A transaction whose client has fallen silent does not hold up the others for long.
 func TestASilentWriterIsPassed(t *testing.T) {
+	t.Parallel() // it mostly waits
 	url := database(t)
 	store := open(t, url, "ward-1")
 	err := postgres.HoldHead(t.Context(), open(t, url, "ward-2"))
