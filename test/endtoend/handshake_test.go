@@ -133,7 +133,7 @@ func (w *ward) refusedEntry(t *testing.T, before int, certificate *x509.Certific
 	await(t, "an audit entry", func() bool { return len(w.entries(t)) > before })
 	e := w.entries(t)[before]
 	want := audit.Entry{Kind: audit.Refused, Time: e.Time, Correlation: line["correlation"].(string), Remote: line["remote"].(string),
-		Outcome: "refused", Notified: "no", Reason: reason, Elapsed: e.Elapsed}
+		Outcome: "refused", Notified: "no", Reason: reason, Elapsed: e.Elapsed, Content: e.Content}
 	if certificate != nil {
 		want.Certificate = clients.Fingerprint(certificate)
 		want.Subject, want.Altered = certificate.Subject.String(), len(certificate.Subject.String()) > audit.MaxText
