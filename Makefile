@@ -28,9 +28,10 @@ demo:
 tools:
 	sh scripts/tools.sh
 
+# What fails soonest; race runs the rest as well.
 fast:
 	$(GO) build ./...
-	$(GO) test -short ./...
+	$(GO) test -short $$($(GO) list ./... | grep -vE '/ward/(test|internal/audit)')
 
 lint:
 	@test -z "$$(gofmt -l .)" || { echo "not gofmt-clean:"; gofmt -l .; exit 1; }
@@ -40,7 +41,8 @@ lint:
 race:
 	$(GO) test -race -short ./...
 
-# Oracles, reference data, an independent client, crashes and many questions.
+# Oracles, reference data, independent clients and verifiers, PostgreSQL, faults,
+# crashes and many questions.
 long:
 	WARD_INTERLEAVED=$(INTERLEAVED) $(GO) test -tags $(TAGS) -count=1 -p 1 -timeout 15m ./...
 	$(GO) run ./cmd/demo -once > /dev/null
@@ -49,7 +51,15 @@ fuzz:
 	GO=$(GO) sh scripts/fuzz.sh $(FUZZTIME)
 
 fuzz-short:
-	GO=$(GO) sh scripts/fuzz.sh 50000x
+	GO=$(GO) sh scripts/fuzz.sh 20000x
 
+# The audit log is measured at WARD_BENCH_ENTRIES entries, in a database that is made
+# once and kept in the folder for temporary files.
 bench:
 	$(GO) run ./bench
+	$(GO) test -run '^$$' -bench 'Append|Rows|Paced|Seal' -benchtime 20000x ./internal/audit ./internal/audit/seal
+	$(GO) test -run '^$$' -bench 'Scale/append' -benchtime 60000x -timeout 2h ./internal/audit
+	$(GO) test -run '^$$' -bench 'Scale/(search|proof)' -benchtime 2000x ./internal/audit
+	$(GO) test -run '^$$' -bench 'Scale/(verify|check)' -benchtime 1x -timeout 1h ./internal/audit
+	$(GO) test -run '^$$' -bench 'Memory' -benchtime 1x ./internal/audit
+	$(GO) test -run '^$$' -bench . ./internal/audit/evidence
