@@ -11,7 +11,11 @@ import (
 	"github.com/wardsmsp/ward/internal/audit/seal"
 )
 
-// Find implements audit.Reader. It asks block by block, from the newest.
+// blocksAtOnce is how many blocks one statement of a search looks into, at most.
+const blocksAtOnce = 64
+
+// Find implements audit.Reader. It asks block by block, from the newest, and for more
+// and more blocks at once: a frequent term is found in the first, a rare one in few.
 func (r *ReadOnly) Find(ctx context.Context, all [][]seal.Term, from, to int64, limit int) ([]int64, error) {
 	conn, err := r.pool.Take(ctx)
 	if err != nil {
@@ -25,8 +29,11 @@ func (r *ReadOnly) Find(ctx context.Context, all [][]seal.Term, from, to int64, 
 	from, to = max(from, 0), min(to, size)
 	query, args := findQuery(all)
 	var found []int64
-	for block := (to - 1) / audit.BlockSize; from < to && block >= from/audit.BlockSize && len(found) < limit; block-- {
-		args[0], args[1], args[2], args[3] = block, from, to, int64(limit-len(found))
+	for blocks := int64(1); from < to && len(found) < limit; blocks = min(2*blocks, blocksAtOnce) {
+		newest := (to - 1) / audit.BlockSize
+		oldest := max(newest-blocks+1, from/audit.BlockSize)
+		first := max(from, oldest*audit.BlockSize)
+		args[0], args[1], args[2], args[3], args[4] = newest, oldest, first, to, int64(limit-len(found))
 		err := run(conn, query, args, func(stmt *sqlite.Stmt) bool {
 			found = append(found, stmt.ColumnInt64(0))
 			return true
@@ -34,21 +41,23 @@ func (r *ReadOnly) Find(ctx context.Context, all [][]seal.Term, from, to int64, 
 		if err != nil {
 			return nil, err
 		}
+		to = first
 	}
 	return found, nil
 }
 
-// findQuery is the query for one block. Its first four arguments are the block, the
-// limits of the sequence numbers, and how many are wanted.
+// findQuery is the query for some blocks. Its first arguments are the newest and the
+// oldest of them, the limits of the sequence numbers, and how many are wanted.
 func findQuery(all [][]seal.Term) (query string, args []int64) {
 	var b strings.Builder
-	args = make([]int64, 4, 8)
-	b.WriteString("SELECT DISTINCT t.seq FROM terms t WHERE t.block = ?1 AND t.seq >= ?2 AND t.seq < ?3")
+	args = make([]int64, 5, 8)
+	b.WriteString("WITH RECURSIVE b (n) AS (SELECT ?1 UNION ALL SELECT n - 1 FROM b WHERE n > ?2) " +
+		"SELECT DISTINCT t.seq FROM b CROSS JOIN terms t WHERE t.block = b.n AND t.seq >= ?3 AND t.seq < ?4")
 	for i, any := range all {
 		if i == 0 {
 			b.WriteString(" AND t.term IN (")
 		} else {
-			b.WriteString(" AND EXISTS (SELECT 1 FROM terms o WHERE o.block = ?1 AND o.seq = t.seq AND o.term IN (")
+			b.WriteString(" AND EXISTS (SELECT 1 FROM terms o WHERE o.block = b.n AND o.seq = t.seq AND o.term IN (")
 		}
 		for j, term := range any {
 			if j > 0 {
@@ -62,7 +71,7 @@ func findQuery(all [][]seal.Term) (query string, args []int64) {
 			b.WriteByte(')')
 		}
 	}
-	b.WriteString(" ORDER BY t.seq DESC LIMIT ?4")
+	b.WriteString(" ORDER BY t.seq DESC LIMIT ?5")
 	return b.String(), args
 }
 
