@@ -96,7 +96,7 @@ type Row struct {
 // BlockSize is how many entries share a block. The terms are kept block by block, so
 // that adding one costs the same however long the log is: a search looks into one
 // block after another. A larger block makes searches faster and commits slower.
-const BlockSize = 1 << 13
+const BlockSize = 1 << 14
 
 // TermRow is a term of an entry.
 type TermRow struct {

@@ -37,11 +37,21 @@ func OpenReadOnly(path string) (*ReadOnly, error) {
 	return &ReadOnly{path: path, pool: pool}, nil
 }
 
+// prepare checks a connection, and gives it room for what lies between the root and the
+// leaves of a long index: a search goes down it once for each block.
+func prepare(conn *sqlite.Conn) error {
+	err := check(conn)
+	if err != nil {
+		return err
+	}
+	return sqlitex.ExecuteTransient(conn, "PRAGMA cache_size = -16384", nil) // KiB
+}
+
 func openPool(path string) (*sqlitex.Pool, error) {
 	pool, err := sqlitex.NewPool(path, sqlitex.PoolOptions{
 		Flags:       sqlite.OpenReadOnly,
 		PoolSize:    readers,
-		PrepareConn: check,
+		PrepareConn: prepare,
 	})
 	if err != nil {
 		return nil, err
