@@ -36,9 +36,9 @@ func tamperings(t *testing.T) int {
 		}
 		return n
 	case testing.Short():
-		return 250
+		return 100
 	}
-	return 5000
+	return 2000
 }
 
 // victim is a log that is tampered with: files of one state, copies of earlier ones,

@@ -23,7 +23,10 @@ const roundsEnv = "WARD_CRASH_ROUNDS"
 func rounds(t *testing.T) int {
 	t.Helper()
 	value := os.Getenv(roundsEnv)
-	if value == "" {
+	switch {
+	case value == "" && testing.Short():
+		return 8
+	case value == "":
 		return 20
 	}
 	n, err := strconv.Atoi(value)

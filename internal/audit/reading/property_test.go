@@ -39,7 +39,7 @@ func TestSearchFindsWhatLookingAtEachEntryFinds(t *testing.T) {
 func TestSearchInADatabase(t *testing.T) {
 	store := must2(sqlite.Open, t, filepath.Join(t.TempDir(), "audit.db"))
 	defer store.Close()
-	m := newModel(t, store, mathrand.New(mathrand.NewPCG(7, 7)), 4*audit.SpanSize)
+	m := newModel(t, store, mathrand.New(mathrand.NewPCG(7, 7)), 2*audit.SpanSize)
 	defer discard(t, m)
 	rapid.Check(t, func(t *rapid.T) { m.compare(t, 500, reading.MaxLimit) })
 }

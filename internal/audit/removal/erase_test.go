@@ -364,7 +364,7 @@ func TestDeletionWithoutAnEntryIsFound(t *testing.T) {
 // WRD-AUD-10, WRD-AUD-02: a log verifies at any time while contents are being removed.
 func TestVerifyWhileErasing(t *testing.T) {
 	b := benchOn(t, new(audittest.Memory))
-	const people = 150
+	const people = 40
 	number := func(i int) string { return fmt.Sprintf("999%07d", i) }
 	for i := range 4 * people {
 		b.ask(number(i%people), "u")
