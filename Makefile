@@ -39,21 +39,24 @@ lint:
 	$(GO) run $(STATICCHECK) -tags $(TAGS) ./...
 
 # The packages left out run the provider as a process of its own, which has no race
-# detector in it.
+# detector in it, or say nothing new about races.
 race:
-	$(GO) test -race -short $$($(GO) list ./... | grep -vE '/ward/test/(crash|replicas|npmsoap|zeep|testssl|docs)')
+	$(GO) test -race -short $$($(GO) list ./... | grep -vE '/ward/(cmd|test/(crash|replicas|conformance|npmsoap|zeep|testssl|docs))')
 
 # Oracles, reference data, independent clients and verifiers, PostgreSQL, faults,
 # crashes and many questions.
+# Those of ALONE measure time, or load the machine, and run one at a time.
+ALONE = /ward/(bench|cmd|internal/(audit|server|spine|audit/postgres)|test/(attack|conformance|crash|endtoend|replicas|testssl))(/demo|/ward|/spinesim)?$$
 long:
-	WARD_INTERLEAVED=$(INTERLEAVED) $(GO) test -tags $(TAGS) -count=1 -p 1 -timeout 15m ./...
+	$(GO) test -tags $(TAGS) -vet=off -count=1 -p 2 -timeout 15m $$($(GO) list -tags $(TAGS) ./... | grep -vE '$(ALONE)')
+	WARD_INTERLEAVED=$(INTERLEAVED) $(GO) test -tags $(TAGS) -vet=off -count=1 -p 1 -timeout 15m $$($(GO) list -tags $(TAGS) ./... | grep -E '$(ALONE)')
 	$(GO) run ./cmd/demo -once > /dev/null
 
 fuzz:
 	GO=$(GO) sh scripts/fuzz.sh $(FUZZTIME)
 
 fuzz-short:
-	GO=$(GO) sh scripts/fuzz.sh 20000x
+	GO=$(GO) sh scripts/fuzz.sh 10000x
 
 # The audit log is measured at WARD_BENCH_ENTRIES entries, in a database that is made
 # once and kept in the folder for temporary files.

@@ -27,7 +27,7 @@ func rounds(t *testing.T) int {
 	case value == "" && testing.Short():
 		return 8
 	case value == "":
-		return 20
+		return 12
 	}
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 1 {
