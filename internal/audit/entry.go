@@ -47,6 +47,12 @@ const (
 	LoginFailed Kind = "login_failed" // somebody did not get in (IG-3.15.4b)
 )
 
+// Kinds are all kinds of entry that Ward writes.
+func Kinds() []Kind {
+	return []Kind{Started, Stopped, Intent, Outcome, Refused, Recovered, Undelivered, Configured, Read, Verified,
+		Erased, Expired, Held, Released, Restored, Stepped, LoggedIn, LoggedOut, LoginFailed}
+}
+
 // closes reports whether an entry of this kind ends the intent with the same
 // correlation.
 func (k Kind) closes() bool { return k == Outcome || k == Recovered }

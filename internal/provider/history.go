@@ -17,29 +17,16 @@ func (p *Provider) newest(ctx context.Context, kinds ...audit.Kind) (audit.Entry
 	for _, kind := range kinds {
 		terms = append(terms, audit.TermsOf(p.settings.Keys, audit.FieldKind, string(kind))...)
 	}
-	const atOnce = 16 // there are few instances
-	for to := p.log.Size(); ; {
-		found, err := p.store.Find(ctx, [][]seal.Term{terms}, 0, to, atOnce)
+	for seq, err := range audit.Found(ctx, p.store, [][]seal.Term{terms}, 0, p.log.Size()) {
 		if err != nil {
 			return audit.Entry{}, false, err
 		}
-		for _, to = range found {
-			e, err := p.entry(ctx, to)
-			if err != nil || e.Instance == "" || e.Instance == p.settings.Store.Instance {
-				return e, true, err
-			}
-		}
-		if len(found) < atOnce {
-			return audit.Entry{}, false, nil
+		record, err := audit.EntryAt(ctx, p.store, p.settings.Keys, seq)
+		if err != nil || record.Entry.Instance == "" || record.Entry.Instance == p.settings.Store.Instance {
+			return record.Entry, true, err
 		}
 	}
-}
-
-func (p *Provider) entry(ctx context.Context, seq int64) (audit.Entry, error) {
-	for record, err := range p.log.Entries(ctx, seq, seq+1) {
-		return record.Entry, err
-	}
-	return audit.Entry{}, fmt.Errorf("entry %d is in the index but not in the log", seq)
+	return audit.Entry{}, false, nil
 }
 
 // lastConfiguration is the Detail of the newest configured entry.

@@ -105,7 +105,7 @@ func Write(ctx context.Context, w io.Writer, store audit.Reader, o Options) (int
 			return seq - o.First, err
 		}
 		if record.Seq != seq {
-			return seq - o.First, missing(seq)
+			return seq - o.First, audit.NoEntry(seq)
 		}
 		seq++
 		err = o.conforms(record)
@@ -124,7 +124,7 @@ func Write(ctx context.Context, w io.Writer, store audit.Reader, o Options) (int
 		}
 	}
 	if seq < o.End {
-		return seq - o.First, missing(seq)
+		return seq - o.First, audit.NoEntry(seq)
 	}
 	_, err = out.Write(appendTrailer(line[:0], o.End-o.First))
 	if err != nil {
@@ -199,25 +199,23 @@ func (o *Options) prove(ctx context.Context, store audit.Reader, seq int64, c au
 	if seq < 0 || seq >= c.Size {
 		return audit.Record{}, nil, fmt.Errorf("evidence: entry %d is not among the %d of the checkpoint", seq, c.Size)
 	}
-	for record, err := range audit.Entries(ctx, store, nil, seq, seq+1) {
-		if err != nil {
-			return audit.Record{}, nil, err
-		}
-		err = o.conforms(record)
-		if err != nil {
-			return audit.Record{}, nil, err
-		}
-		proof, err := tlog.ProveRecord(c.Size, seq, audit.Hashes(ctx, store))
-		if err != nil {
-			return audit.Record{}, nil, fmt.Errorf("evidence: %w", err)
-		}
-		err = tlog.CheckRecord(proof, c.Size, c.Root, seq, merkle.LeafHash(record.Leaf))
-		if err != nil {
-			return audit.Record{}, nil, fmt.Errorf("evidence: entry %d is not that of the checkpoint: the store was changed", seq)
-		}
-		return record, proof, nil
+	record, err := audit.EntryAt(ctx, store, nil, seq)
+	if err != nil {
+		return audit.Record{}, nil, err
 	}
-	return audit.Record{}, nil, missing(seq)
+	err = o.conforms(record)
+	if err != nil {
+		return audit.Record{}, nil, err
+	}
+	proof, err := tlog.ProveRecord(c.Size, seq, audit.Hashes(ctx, store))
+	if err != nil {
+		return audit.Record{}, nil, fmt.Errorf("evidence: %w", err)
+	}
+	err = tlog.CheckRecord(proof, c.Size, c.Root, seq, merkle.LeafHash(record.Leaf))
+	if err != nil {
+		return audit.Record{}, nil, fmt.Errorf("evidence: entry %d is not that of the checkpoint: the store was changed", seq)
+	}
+	return record, proof, nil
 }
 
 // conforms checks that an entry has the content to which its leaf commits.
@@ -227,8 +225,6 @@ func (o *Options) conforms(record audit.Record) error {
 	}
 	return nil
 }
-
-func missing(seq int64) error { return fmt.Errorf("evidence: the store lacks entry %d", seq) }
 
 // appendEntry writes what follows the hash or the proof of an entry.
 func (o *Options) appendEntry(line []byte, record audit.Record) ([]byte, error) {

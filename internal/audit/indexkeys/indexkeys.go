@@ -14,9 +14,6 @@ import (
 	"github.com/wardsmsp/ward/internal/audit/seal"
 )
 
-// atOnce bounds one look into the index.
-const atOnce = 256
-
 // setting is where a configuration has the ids: a list in JSON.
 const setting = "audit.index_keys"
 
@@ -36,52 +33,44 @@ func Missing(ctx context.Context, store audit.Reader, keys *seal.Keys) ([]string
 	at := keys.IndexIDs()
 	var missing []string
 	kind := audit.TermsOf(keys, audit.FieldKind, string(audit.Configured))
-	for to := int64(math.MaxInt64); ; {
-		found, err := store.Find(ctx, [][]seal.Term{kind}, 0, to, atOnce)
+	for seq, err := range audit.Found(ctx, store, [][]seal.Term{kind}, 0, math.MaxInt64) {
 		if err != nil {
 			return nil, err
 		}
-		for _, seq := range found {
-			used, err := usedBy(ctx, store, keys, seq)
-			if err != nil {
-				return nil, err
-			}
-			for _, id := range used {
-				if !slices.Contains(at, id) && !slices.Contains(missing, id) {
-					missing = append(missing, id)
-				}
-			}
-			to = seq
+		used, err := usedBy(ctx, store, keys, seq)
+		if err != nil {
+			return nil, err
 		}
-		if len(found) < atOnce {
-			return missing, nil
+		for _, id := range used {
+			if !slices.Contains(at, id) && !slices.Contains(missing, id) {
+				missing = append(missing, id)
+			}
 		}
 	}
+	return missing, nil
 }
 
 // usedBy returns the ids in one configured entry.
 func usedBy(ctx context.Context, store audit.Reader, keys *seal.Keys, seq int64) ([]string, error) {
-	for record, err := range audit.Entries(ctx, store, keys, seq, seq+1) {
-		if err != nil {
-			return nil, err
-		}
-		if record.Entry.Kind != audit.Configured || len(record.Entry.Detail) == 0 {
-			return nil, nil // a term that is shared by chance, or a content that is gone
-		}
-		var c configured
-		err := json.Unmarshal(record.Entry.Detail, &c)
-		if err != nil {
-			return nil, fmt.Errorf("the configuration in entry %d cannot be read: %w", seq, err)
-		}
-		lists := []string{c.Settings[setting]}
-		for _, change := range c.Changed {
-			if change.Setting == setting {
-				lists = append(lists, change.Old, change.New)
-			}
-		}
-		return idsIn(lists), nil
+	record, err := audit.EntryAt(ctx, store, keys, seq)
+	if err != nil {
+		return nil, err
 	}
-	return nil, audit.NoEntry(seq)
+	if record.Entry.Kind != audit.Configured || len(record.Entry.Detail) == 0 {
+		return nil, nil // a term that is shared by chance, or a content that is gone
+	}
+	var c configured
+	err = json.Unmarshal(record.Entry.Detail, &c)
+	if err != nil {
+		return nil, fmt.Errorf("the configuration in entry %d cannot be read: %w", seq, err)
+	}
+	lists := []string{c.Settings[setting]}
+	for _, change := range c.Changed {
+		if change.Setting == setting {
+			lists = append(lists, change.Old, change.New)
+		}
+	}
+	return idsIn(lists), nil
 }
 
 func idsIn(lists []string) []string {

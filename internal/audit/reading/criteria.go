@@ -32,13 +32,6 @@ type Criteria struct {
 	To           int64      `json:"to,omitzero"`    // before this sequence number
 }
 
-// kinds are those that can be sought: a misspelt one must not find nothing.
-var kinds = [...]audit.Kind{
-	audit.Started, audit.Stopped, audit.Intent, audit.Outcome, audit.Refused, audit.Recovered, audit.Undelivered,
-	audit.Configured, audit.Read, audit.Verified, audit.Erased, audit.Expired, audit.Held, audit.Released, audit.Restored,
-	audit.Stepped, audit.LoggedIn, audit.LoggedOut, audit.LoginFailed,
-}
-
 // Check returns why criteria cannot be searched for, or nil. The error never quotes what
 // is personal.
 func (c Criteria) Check() error {
@@ -66,7 +59,7 @@ func (c Criteria) normal() (Criteria, error) {
 		}
 	}
 	switch {
-	case c.Kind != "" && !slices.Contains(kinds[:], c.Kind):
+	case c.Kind != "" && !slices.Contains(audit.Kinds(), c.Kind): // a misspelt one must not find nothing
 		return c, fmt.Errorf("%.40q is not a kind of entry; the kinds are %s", c.Kind, kindList())
 	case c.From < 0 || c.To < 0:
 		return c, errors.New("sequence numbers count from 0")
@@ -82,9 +75,9 @@ func (c Criteria) normal() (Criteria, error) {
 }
 
 func kindList() string {
-	names := make([]string, len(kinds))
-	for i, kind := range kinds {
-		names[i] = string(kind)
+	var names []string
+	for _, kind := range audit.Kinds() {
+		names = append(names, string(kind))
 	}
 	return strings.Join(names, ", ")
 }

@@ -191,7 +191,7 @@ func (r *Reader) show(ctx context.Context, who Who, did string, from int64, n in
 	var records []audit.Record
 	for record, err := range audit.Entries(ctx, r.store, r.keys, from, to) {
 		if err == nil && record.Seq != from+int64(len(records)) {
-			err = missing(from + int64(len(records)))
+			err = audit.NoEntry(from + int64(len(records)))
 		}
 		if err != nil {
 			return nil, err
@@ -199,7 +199,7 @@ func (r *Reader) show(ctx context.Context, who Who, did string, from int64, n in
 		records = append(records, record)
 	}
 	if int64(len(records)) < to-from {
-		return nil, missing(from + int64(len(records)))
+		return nil, audit.NoEntry(from + int64(len(records)))
 	}
 	err = r.record(ctx, who, detail{Did: did, Criteria: Criteria{From: from, To: from + int64(n)}, Searched: head.Size}, records)
 	if err != nil {

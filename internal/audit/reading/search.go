@@ -13,7 +13,6 @@ import (
 
 const (
 	scanSize = 1 << 10 // rows read at once where there are no terms to find them by
-	findSize = 1 << 8  // entries found at once
 
 	// maxTransactions bounds how many transactions one message id may belong to. Only
 	// a client that uses an id again and again comes near it.
@@ -135,25 +134,13 @@ func (s *search) newest(ctx context.Context, from, to int64) iter.Seq2[audit.Rec
 
 // find yields what is found by its terms.
 func (s *search) find(ctx context.Context, p part, yield func(audit.Record, error) bool) (more bool) {
-	for p.from < p.to {
-		found, err := s.store.Find(ctx, s.terms, p.from, p.to, findSize)
-		if err != nil {
-			yield(audit.Record{}, err)
+	for seq, err := range audit.Found(ctx, s.store, s.terms, p.from, p.to) {
+		var record audit.Record
+		if err == nil {
+			record, err = audit.EntryAt(ctx, s.store, s.keys, seq)
+		}
+		if (err != nil || s.meets(record)) && !yield(record, err) || err != nil {
 			return false
-		}
-		for _, seq := range found {
-			row, err := readRow(ctx, s.store, seq)
-			var record audit.Record
-			if err == nil {
-				record, err = audit.ReadRow(row, s.keys)
-			}
-			if (err != nil || s.meets(record)) && !yield(record, err) || err != nil {
-				return false
-			}
-			p.to = seq
-		}
-		if len(found) < findSize {
-			return true
 		}
 	}
 	return true
@@ -166,7 +153,7 @@ func (s *search) scan(ctx context.Context, p part, yield func(audit.Record, erro
 		var met []audit.Record
 		for record, err := range audit.Entries(ctx, s.store, s.keys, from, p.to) {
 			if err == nil && record.Seq != next {
-				err = missing(next)
+				err = audit.NoEntry(next)
 			}
 			if err != nil {
 				yield(audit.Record{}, err)
@@ -178,7 +165,7 @@ func (s *search) scan(ctx context.Context, p part, yield func(audit.Record, erro
 			}
 		}
 		if next < p.to {
-			yield(audit.Record{}, missing(next))
+			yield(audit.Record{}, audit.NoEntry(next))
 			return false
 		}
 		for _, record := range slices.Backward(met) {
@@ -196,11 +183,11 @@ func (s *search) scan(ctx context.Context, p part, yield func(audit.Record, erro
 func oldEntries(ctx context.Context, store audit.Reader, size int64) (int64, error) {
 	first, last := int64(0), size // the first that is not old is in this run, or is after it
 	for at := int64(0); first < last; at = (first + last) / 2 {
-		row, err := readRow(ctx, store, at)
+		record, err := audit.EntryAt(ctx, store, nil, at)
 		if err != nil {
 			return 0, err
 		}
-		leaf, err := audit.ParseLeaf(row.Leaf)
+		leaf, err := audit.ParseLeaf(record.Leaf)
 		if err != nil {
 			return 0, fmt.Errorf("audit: entry %d cannot be read: %w", at, err)
 		}
@@ -211,15 +198,4 @@ func oldEntries(ctx context.Context, store audit.Reader, size int64) (int64, err
 		}
 	}
 	return first, nil
-}
-
-func readRow(ctx context.Context, store audit.Reader, seq int64) (audit.Row, error) {
-	for row, err := range store.Rows(ctx, seq, seq+1) {
-		return row, err
-	}
-	return audit.Row{}, missing(seq)
-}
-
-func missing(seq int64) error {
-	return &audit.Mismatch{First: seq, Last: seq, Reason: "is missing"}
 }

@@ -141,7 +141,7 @@ func (r *Remover) plan(ctx context.Context, o Order, digest string, active []Hol
 	var theirs []entry // with those that stay
 	from, to := o.bounds()
 	to = min(to, size)
-	for seq, err := range find(ctx, r.Store, audit.TermsOf(r.Keys, audit.FieldNHSNumber, o.NHSNumber), from, to) {
+	for seq, err := range r.found(ctx, audit.TermsOf(r.Keys, audit.FieldNHSNumber, o.NHSNumber), from, to) {
 		if err != nil {
 			return plan{}, err
 		}
@@ -177,7 +177,7 @@ func (r *Remover) plan(ctx context.Context, o Order, digest string, active []Hol
 
 // unused reports whether an order was carried out before.
 func (r *Remover) unused(ctx context.Context, digest string) error {
-	for seq, err := range find(ctx, r.Store, audit.TermsOf(r.Keys, audit.FieldKind, string(audit.Erased)), 0, math.MaxInt64) {
+	for seq, err := range r.found(ctx, audit.TermsOf(r.Keys, audit.FieldKind, string(audit.Erased)), 0, math.MaxInt64) {
 		if err != nil {
 			return err
 		}

@@ -99,7 +99,7 @@ func (r *Remover) Holds(ctx context.Context) ([]Hold, error) {
 	}
 	terms := slices.Concat(audit.TermsOf(r.Keys, audit.FieldKind, string(audit.Held)), audit.TermsOf(r.Keys, audit.FieldKind, string(audit.Released)))
 	var seqs []int64
-	for seq, err := range find(ctx, r.Store, terms, r.holds.size, head.Size) {
+	for seq, err := range r.found(ctx, terms, r.holds.size, head.Size) {
 		if err != nil {
 			return nil, err
 		}

@@ -34,30 +34,13 @@ type Remover struct {
 
 const (
 	maxRemovals = 1000 // contents that go in one transaction
-	atOnce      = 500  // terms, or entries, that are looked for at a time
+	atOnce      = 500  // terms that are looked for at a time
 	maxTurns    = 100  // how often others may come first
 )
 
-// find returns the entries with one of some terms, the newest first.
-func find(ctx context.Context, store audit.Reader, terms []seal.Term, from, to int64) iter.Seq2[int64, error] {
-	return func(yield func(int64, error) bool) {
-		for {
-			seqs, err := store.Find(ctx, [][]seal.Term{terms}, from, to, atOnce)
-			if err != nil {
-				yield(0, err)
-				return
-			}
-			for _, seq := range seqs {
-				if !yield(seq, nil) {
-					return
-				}
-			}
-			if len(seqs) < atOnce {
-				return
-			}
-			to = seqs[len(seqs)-1]
-		}
-	}
+// found returns the entries with one of some terms, the newest first.
+func (r *Remover) found(ctx context.Context, terms []seal.Term, from, to int64) iter.Seq2[int64, error] {
+	return audit.Found(ctx, r.Store, [][]seal.Term{terms}, from, to)
 }
 
 // entry is what is decided about: an entry without what is long.
@@ -112,7 +95,7 @@ func (r *Remover) transactions(ctx context.Context, entries []entry, from, to in
 		if len(terms) == 0 || len(terms) < atOnce && i < len(entries)-1 {
 			continue
 		}
-		for seq, err := range find(ctx, r.Store, terms, from, to) {
+		for seq, err := range r.found(ctx, terms, from, to) {
 			if err != nil {
 				return nil, err
 			}

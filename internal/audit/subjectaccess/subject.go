@@ -211,31 +211,23 @@ func (c *collector) inline(ctx context.Context) error {
 
 // find adds the entries with one of some terms that are wanted.
 func (c *collector) find(ctx context.Context, terms []seal.Term, wanted func(audit.Record) bool) error {
-	const page = 500
-	for to := c.size; ; {
-		seqs, err := c.store.Find(ctx, [][]seal.Term{terms}, 0, to, page)
+	for seq, err := range audit.Found(ctx, c.store, [][]seal.Term{terms}, 0, c.size) {
 		if err != nil {
 			return err
 		}
-		for _, seq := range seqs {
-			for record, err := range audit.Entries(ctx, c.store, c.keys, seq, seq+1) {
-				if err != nil {
-					return err
-				}
-				if wanted(record) {
-					record.Sealed, record.Leaf, record.Entry.Detail = nil, nil, nil
-					c.found[seq] = record
-				}
-			}
+		record, err := audit.EntryAt(ctx, c.store, c.keys, seq)
+		if err != nil {
+			return err
+		}
+		if wanted(record) {
+			record.Sealed, record.Leaf, record.Entry.Detail = nil, nil, nil
+			c.found[seq] = record
 		}
 		if len(c.found) > maxEntries {
 			return fmt.Errorf("more than %d entries are about this person: ask for help, since that is not usual", maxEntries)
 		}
-		if len(seqs) < page {
-			return nil
-		}
-		to = seqs[len(seqs)-1]
 	}
+	return nil
 }
 
 // records are those that were found, in their order.
