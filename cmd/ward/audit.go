@@ -42,10 +42,10 @@ func openLog(ctx context.Context, path, reason string) (*auditLog, error) {
 func joinLog(ctx context.Context, file *config.AuditFile, reason string) (*auditLog, error) {
 	switch {
 	case file.Signer == nil:
-		return nil, errors.New("reading the log is recorded in it, and that needs audit.signing_key, which cannot be read; " +
+		return nil, errors.New("what is done with the log is recorded in it, and that needs audit.signing_key, which cannot be read; " +
 			"run this as the user of the service, or see what is wrong with: ward config check")
 	case file.Keys == nil:
-		return nil, errors.New("reading the log needs audit.sealing_keys and audit.index_keys, which cannot be read; " +
+		return nil, errors.New("opening the log needs audit.sealing_keys and audit.index_keys, which cannot be read; " +
 			"run this as the user of the service, or see what is wrong with: ward config check")
 	}
 	who, err := operator(reason)
@@ -56,7 +56,7 @@ func joinLog(ctx context.Context, file *config.AuditFile, reason string) (*audit
 	defer cancel()
 	store, err := stores.Join(ctx, file.Store)
 	if err != nil {
-		return nil, fmt.Errorf("reading the log is recorded in it, and it cannot be opened to be written: %w", err)
+		return nil, fmt.Errorf("what is done with the log is recorded in it, and it cannot be opened to be written: %w", err)
 	}
 	log, err := audit.Open(ctx, audit.Options{
 		Store:       store,
@@ -66,7 +66,7 @@ func joinLog(ctx context.Context, file *config.AuditFile, reason string) (*audit
 		Logger:      slog.New(slog.DiscardHandler), // errors are returned
 	})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("reading the log is recorded in it, and it cannot be written: %w", err), store.Close())
+		return nil, errors.Join(fmt.Errorf("what is done with the log is recorded in it, and it cannot be written: %w", err), store.Close())
 	}
 	return &auditLog{file: file, store: store, log: log, who: who}, nil
 }

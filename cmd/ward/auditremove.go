@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,39 +18,25 @@ import (
 	"github.com/wardsmsp/ward/internal/audit"
 	"github.com/wardsmsp/ward/internal/audit/removal"
 	"github.com/wardsmsp/ward/internal/audit/sqlite"
-	"github.com/wardsmsp/ward/internal/audit/stores"
 	"github.com/wardsmsp/ward/internal/config"
 )
 
 // withRemover opens the log of a configuration, beside a provider that may be running,
 // and lets act change it.
-func withRemover(ctx context.Context, path string, log io.Writer, act func(*removal.Remover, *config.Settings) error) error {
+func withRemover(ctx context.Context, path string, act func(*removal.Remover, *config.Settings) error) error {
 	settings, err := config.Load(path)
 	if err != nil {
 		return wrong(path, err)
 	}
-	who, err := operator("")
+	l, err := openLog(ctx, path, "")
 	if err != nil {
 		return err
-	}
-	store, err := stores.Join(ctx, settings.Store)
-	if err != nil {
-		return err
-	}
-	audited, err := audit.Open(ctx, audit.Options{
-		Store: store, Signer: settings.Signer, Keys: settings.Keys, Checkpoints: settings.Audit.Checkpoints,
-		Logger: slog.New(slog.NewTextHandler(log, nil)),
-	})
-	if err != nil {
-		return errors.Join(err, store.Close())
 	}
 	err = act(&removal.Remover{
-		Log: audited, Store: store, Keys: settings.Keys, Origin: settings.Signer.Name(), Operator: who.Operator, Now: time.Now,
+		Log: l.log, Store: l.store, Keys: settings.Keys, Origin: settings.Signer.Name(), Operator: l.who.Operator, Now: time.Now,
 	}, settings)
 	// What was done is to be in a checkpoint, whatever became of the rest.
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	return errors.Join(err, audited.Close(closing), store.Close())
+	return errors.Join(err, l.close(ctx))
 }
 
 func auditErase(ctx context.Context, args []string, out, log io.Writer) error {
@@ -70,7 +55,7 @@ func auditErase(ctx context.Context, args []string, out, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return withRemover(ctx, *path, log, func(r *removal.Remover, s *config.Settings) error {
+	return withRemover(ctx, *path, func(r *removal.Remover, s *config.Settings) error {
 		if s.Erasure == nil {
 			return errors.New("nothing can be erased: no key of erasure orders is configured (audit.erasure_key)")
 		}
@@ -118,7 +103,7 @@ func auditExpire(ctx context.Context, args []string, out, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return withRemover(ctx, *path, log, func(r *removal.Remover, s *config.Settings) error {
+	return withRemover(ctx, *path, func(r *removal.Remover, s *config.Settings) error {
 		if len(s.Retention) == 0 {
 			fmt.Fprintln(out, "Everything is kept for ever: no time of retention is configured (audit.retention).")
 		}
@@ -204,7 +189,7 @@ func auditHold(ctx context.Context, args []string, out, log io.Writer) error {
 	if !h.Criteria.Until.IsZero() {
 		h.Criteria.Until = h.Criteria.Until.AddDate(0, 0, 1)
 	}
-	return withRemover(ctx, *path, log, func(r *removal.Remover, _ *config.Settings) error {
+	return withRemover(ctx, *path, func(r *removal.Remover, _ *config.Settings) error {
 		err := r.Lay(ctx, h)
 		if err == nil {
 			fmt.Fprintf(out, "The hold %q is active.\n", h.Name)
@@ -235,7 +220,7 @@ func auditRelease(ctx context.Context, args []string, out, log io.Writer) error 
 	if err != nil {
 		return err
 	}
-	return withRemover(ctx, *path, log, func(r *removal.Remover, _ *config.Settings) error {
+	return withRemover(ctx, *path, func(r *removal.Remover, _ *config.Settings) error {
 		err := r.Release(ctx, *name, *authority, *reason)
 		if err == nil {
 			fmt.Fprintf(out, "The hold %q is released.\n", *name)

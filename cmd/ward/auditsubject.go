@@ -36,7 +36,7 @@ func auditSubject(ctx context.Context, args []string, out, log io.Writer) error 
 	if err != nil {
 		return err
 	}
-	return withRemover(ctx, *path, log, func(r *removal.Remover, s *config.Settings) error {
+	return withRemover(ctx, *path, func(r *removal.Remover, s *config.Settings) error {
 		// Before anything is recorded: a report that cannot be written is no reading.
 		err := os.Mkdir(*folder, 0o700)
 		if err != nil {

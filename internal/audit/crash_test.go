@@ -20,6 +20,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/audittest"
 	"github.com/wardsmsp/ward/internal/audit/sqlite"
 )
 
@@ -48,11 +49,7 @@ func appendForever(dir string) error {
 	if err != nil {
 		return err
 	}
-	keys, err := parseSealingKeys()
-	if err != nil {
-		return err
-	}
-	log, err := audit.Open(context.Background(), audit.Options{Store: store, Signer: signer, Keys: keys,
+	log, err := audit.Open(context.Background(), audit.Options{Store: store, Signer: signer, Keys: audittest.Keys(),
 		Checkpoints: dirs(filepath.Join(dir, "checkpoints")), CheckpointEvery: time.Millisecond, RetryEvery: time.Millisecond})
 	if err != nil {
 		return err
@@ -281,7 +278,7 @@ func TestKilledAtAnyInstant(t *testing.T) {
 func present(t *testing.T, store audit.Reader, all []acknowledged) {
 	t.Helper()
 	stored := make(map[int64]acknowledged)
-	for record, err := range audit.Entries(t.Context(), store, sealingKeys(t), 0, 1<<40) {
+	for record, err := range audit.Entries(t.Context(), store, audittest.Keys(), 0, 1<<40) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/audittest"
 	"github.com/wardsmsp/ward/internal/audit/seal"
 	"github.com/wardsmsp/ward/internal/audit/sqlite"
 )
@@ -63,29 +64,7 @@ func parseKeys(t testing.TB, signerKey, verifierKey string) keys {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return keys{signer, note.VerifierList(verifier), sealingKeys(t)}
-}
-
-// sealingKeys are the same for every test.
-func sealingKeys(t testing.TB) *seal.Keys {
-	t.Helper()
-	all, err := parseSealingKeys()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all
-}
-
-func parseSealingKeys() (*seal.Keys, error) {
-	sealing, err := seal.ParseSealingKey("WARD-SEALING-KEY-1 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
-	if err != nil {
-		return nil, err
-	}
-	index, err := seal.ParseIndexKey("WARD-INDEX-KEY-1 ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=")
-	if err != nil {
-		return nil, err
-	}
-	return seal.NewKeys([]seal.SealingKey{sealing}, []seal.IndexKey{index})
+	return keys{signer, note.VerifierList(verifier), audittest.Keys()}
 }
 
 func (k keys) options(store audit.Store) audit.Options {

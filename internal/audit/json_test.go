@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/audittest"
 )
 
 // An entry as JSON has every field of its leaf and of its content, under the same names.
@@ -15,8 +16,8 @@ func TestEntryAsJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	var all, leaf map[string]any
-	row, _ := audit.NewRow(7, full, sealingKeys(t))
-	content, err := sealingKeys(t).Open(row.Sealed)
+	row, _ := audit.NewRow(7, full, audittest.Keys())
+	content, err := audittest.Keys().Open(row.Sealed)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/audittest"
 	"github.com/wardsmsp/ward/internal/audit/postgres"
 	"github.com/wardsmsp/ward/internal/audit/seal"
 )
@@ -44,19 +45,7 @@ func newKeys(t testing.TB) keys {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealing, err := seal.ParseSealingKey("WARD-SEALING-KEY-1 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
-	if err != nil {
-		t.Fatal(err)
-	}
-	index, err := seal.ParseIndexKey("WARD-INDEX-KEY-1 ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=")
-	if err != nil {
-		t.Fatal(err)
-	}
-	personal, err := seal.NewKeys([]seal.SealingKey{sealing}, []seal.IndexKey{index})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return keys{signer, note.VerifierList(verifier), personal}
+	return keys{signer, note.VerifierList(verifier), audittest.Keys()}
 }
 
 func (k keys) options(store audit.Store, instance string) audit.Options {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/audittest"
 	"github.com/wardsmsp/ward/internal/audit/removal"
 	"github.com/wardsmsp/ward/internal/audit/seal"
 	"github.com/wardsmsp/ward/internal/audit/sqlite"
@@ -57,7 +58,7 @@ func newBench(t testing.TB) *bench {
 func benchOn(t testing.TB, store audit.Store) *bench {
 	t.Helper()
 	signer, verifier := pair(t, origin)
-	b := &bench{t: t, store: store, signer: signer, keys: someKeys(t, "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="),
+	b := &bench{t: t, store: store, signer: signer, keys: audittest.Keys(),
 		known: note.VerifierList(verifier), now: time.Date(2026, 11, 2, 9, 30, 0, 0, time.UTC)}
 	b.court, b.order = pair(t, "court.example")
 	b.open(signer)
@@ -81,23 +82,6 @@ func (b *bench) clock() time.Time { return b.now }
 
 func (b *bench) newRemover(store audit.Reader) *removal.Remover {
 	return &removal.Remover{Log: b.log, Store: store, Keys: b.keys, Origin: origin, Operator: "records.officer", Now: b.clock}
-}
-
-func someKeys(t testing.TB, index string) *seal.Keys {
-	t.Helper()
-	sealing, err := seal.ParseSealingKey("WARD-SEALING-KEY-1 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
-	if err != nil {
-		t.Fatal(err)
-	}
-	indexKey, err := seal.ParseIndexKey("WARD-INDEX-KEY-1 " + index)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys, err := seal.NewKeys([]seal.SealingKey{sealing}, []seal.IndexKey{indexKey})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return keys
 }
 
 func (b *bench) append(e audit.Entry) int64 {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
 	"strings"
@@ -44,13 +43,7 @@ func Grow(t testing.TB, store audit.Store, n int64) *Log {
 	must(t, err)
 	verifier, err := note.NewVerifier(verifierKey)
 	must(t, err)
-	sealing, err := seal.ParseSealingKey("WARD-SEALING-KEY-1 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
-	must(t, err)
-	index, err := seal.ParseIndexKey("WARD-INDEX-KEY-1 ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=")
-	must(t, err)
-	g := &Log{Known: note.VerifierList(verifier), Verifier: verifierKey, signer: signer}
-	g.Keys, err = seal.NewKeys([]seal.SealingKey{sealing}, []seal.IndexKey{index})
-	must(t, err)
+	g := &Log{Known: note.VerifierList(verifier), Verifier: verifierKey, signer: signer, Keys: audittest.Keys()}
 	return g.Again(t, store, n)
 }
 
@@ -147,35 +140,14 @@ func must(t testing.TB, err error) {
 // At is the time of the i-th sample.
 func At(i int64) time.Time { return time.Date(2026, 11, 2, 9, 30, 0, int(i%1000)*1e6, time.UTC) }
 
-// Sample is an entry as rich as a real one: even ones are intents, and the odd ones
-// their outcomes, with a detail of about 1 KB. Two of every 18 have no content.
+// Sample is audittest's, of which outcomes have a detail of about 1 KB. Two of every 18
+// have no content.
 func Sample(i int64) audit.Entry {
 	if i%18/2 == 5 {
 		return audit.Entry{Kind: audit.Started, Time: At(i), Software: "ward 1.0.0"}
 	}
-	e := audit.Entry{
-		Kind:            audit.Intent,
-		Time:            At(i),
-		Correlation:     fmt.Sprintf("5f0c9c2e-6d0b-4f7a-9d6e-%012d", i/2),
-		Client:          "ashby-general-ed",
-		Organisation:    "RX1",
-		Certificate:     "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-		Remote:          "10.20.30.40:51234",
-		Username:        "ashby-ed",
-		AuditIdentities: []audit.Identity{{Type: "2.16.840.1.113883.2.1.3.2.4.18.27", URI: "urn:nhs-uk:identity:ashby-ed:nurse.1"}},
-		Author: &audit.Author{Form: "person", UserID: "555012345678", RoleProfile: "555087654321", RoleCode: "S8002:G8003:R8001",
-			Name: "Nurse Example", Organisation: "RX1", OrganisationName: "Ashby General"},
-		NHSNumber:  "9990000018",
-		MessageID:  "0B3C8A2E-9D2E-4B33-8C1B-9D1D3C1F7A11",
-		TrackingID: "6D1F4A77-1F0E-4D3C-9C39-B54D4C1B2A90",
-		QueryID:    "A4A9D7B3-52F2-4B0C-8D6A-1D55C2F0E6B7",
-	}
+	e := audittest.Sample(i)
 	if i%2 == 1 {
-		e.Kind = audit.Outcome
-		e.SpineMessageIDs = []string{"C1D5F2AA-4B0F-4C59-9C6C-6C0E2F9B7D01"}
-		e.Outcome, e.Code, e.Notified = "found", "SMSP-0000", "yes"
-		e.Records, e.Accesses = 1, 7
-		e.Elapsed = 184 * time.Millisecond
 		e.Detail = json.RawMessage(`{"shown": [` + strings.Repeat(`"a plan of protection",`, 42) + "\n" + `"é"]}`)
 	}
 	return e
