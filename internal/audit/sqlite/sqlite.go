@@ -102,6 +102,11 @@ func (s *Store) open(ctx context.Context, ensure func(*sqlite.Conn) error) (err 
 	}
 	s.writer.SetInterrupt(ctx.Done())
 	err = ensure(s.writer)
+	if err == nil {
+		// Once more, since of a database that was empty SQLite believes that it is in
+		// WAL mode even if that could not be written.
+		err = inWAL(s.writer)
+	}
 	s.writer.SetInterrupt(nil)
 	if err != nil {
 		return err
