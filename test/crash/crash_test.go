@@ -42,7 +42,7 @@ type campaign struct {
 	stage   *stage.Stage
 	program string
 	random  *rand.Rand
-	numbers *numbers
+	numbers *stage.Numbers
 	ledger  *ledger
 	asked   map[string]bool // query ids that reached the Spine
 	seen    int64           // sequence of the last query taken from the simulator
@@ -126,7 +126,7 @@ func newCampaign(t *testing.T, program string, k kind, children int) *campaign {
 		stage:   s,
 		program: program,
 		random:  rand.New(rand.NewPCG(seed, 0)),
-		numbers: newNumbers(),
+		numbers: new(stage.Numbers),
 		ledger:  newLedger(s.Dir),
 		asked:   map[string]bool{},
 	}

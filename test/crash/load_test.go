@@ -3,7 +3,6 @@ package crash_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"sync"
@@ -17,28 +16,6 @@ import (
 	"github.com/wardsmsp/ward/internal/stage"
 )
 
-// numbers gives every question a generated child of its own.
-type numbers struct{ next atomic.Int64 }
-
-func newNumbers() *numbers {
-	n := &numbers{}
-	n.next.Store(100_000)
-	return n
-}
-
-// take returns the next number of the range 999 + six digits that passes Modulus 11.
-func (n *numbers) take() cpis.NHSNumber {
-	for {
-		nine := n.next.Add(1)
-		for digit := range 10 {
-			number, err := cpis.ParseNHSNumber(fmt.Sprintf("999%06d%d", nine, digit))
-			if err == nil && number.CheckDigitValid() {
-				return number
-			}
-		}
-	}
-}
-
 // answer is one that a client received whole.
 type answer struct {
 	correlation, messageID, number string
@@ -50,7 +27,7 @@ type answer struct {
 type load struct {
 	client   *client.Client
 	settings *config.ClientSettings
-	numbers  *numbers
+	numbers  *stage.Numbers
 	ended    atomic.Bool
 	running  sync.WaitGroup
 	earlier  [][]byte // messages that the run before may have asked about
@@ -68,15 +45,8 @@ const (
 	replayers    = 4
 )
 
-func newLoad(s *stage.Stage, n *numbers, earlier [][]byte) (*load, error) {
-	settings, err := config.LoadClient(s.ClientConfig())
-	if err != nil {
-		return nil, err
-	}
-	asker, err := client.New(client.Config{
-		URL: settings.URL, TLS: settings.TLS, Username: settings.Username,
-		Organisation: settings.Organisation, Provider: settings.Provider,
-	})
+func newLoad(s *stage.Stage, n *stage.Numbers, earlier [][]byte) (*load, error) {
+	asker, settings, err := s.Asker()
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +90,7 @@ func (l *load) replay(first int) {
 // ask asks about a child that nobody asked about before.
 func (l *load) ask() {
 	message, err := l.client.Prepare(client.Question{
-		Number: l.numbers.take(), Author: l.settings.Author, AuditIdentities: l.settings.AuditIdentities,
+		Number: l.numbers.Take(), Author: l.settings.Author, AuditIdentities: l.settings.AuditIdentities,
 	})
 	if err != nil {
 		panic(err) // the same question could be written a moment ago

@@ -5,7 +5,6 @@ package replicas_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"sync"
@@ -37,7 +36,7 @@ type load struct {
 	clients  []*client.Client // one for each instance
 	urls     []string
 	settings *config.ClientSettings
-	next     atomic.Int64 // the last number that was asked about, without 999 and its check digit
+	numbers  stage.Numbers
 	ended    atomic.Bool
 	running  sync.WaitGroup
 	again    chan sent
@@ -58,16 +57,8 @@ type sent struct {
 func newLoad(t *testing.T, instances []*stage.Stage) *load {
 	t.Helper()
 	l := &load{again: make(chan sent, keptSent), answered: make([]atomic.Int64, len(instances))}
-	l.next.Store(100_000)
 	for _, each := range instances {
-		settings, err := config.LoadClient(each.ClientConfig())
-		if err != nil {
-			t.Fatal(err)
-		}
-		asker, err := client.New(client.Config{
-			URL: settings.URL, TLS: settings.TLS, Username: settings.Username,
-			Organisation: settings.Organisation, Provider: settings.Provider,
-		})
+		asker, settings, err := each.Asker()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -111,24 +102,11 @@ func (l *load) answersEverywhere(t *testing.T) {
 	}
 }
 
-// take returns the next number of the range 999 + six digits that passes Modulus 11.
-func (l *load) take() cpis.NHSNumber {
-	for {
-		nine := l.next.Add(1)
-		for digit := range 10 {
-			number, err := cpis.ParseNHSNumber(fmt.Sprintf("999%06d%d", nine, digit))
-			if err == nil && number.CheckDigitValid() {
-				return number
-			}
-		}
-	}
-}
-
 // ask asks an instance about a child that nobody asked about before, and reports
 // whether it was answered.
 func (l *load) ask(i int) bool {
 	message, err := l.clients[i].Prepare(client.Question{
-		Number: l.take(), Author: l.settings.Author, AuditIdentities: l.settings.AuditIdentities,
+		Number: l.numbers.Take(), Author: l.settings.Author, AuditIdentities: l.settings.AuditIdentities,
 	})
 	if err != nil {
 		panic(err) // the same question could be written a moment ago
