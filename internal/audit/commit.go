@@ -65,10 +65,12 @@ func (p *pending) settle(seq int64, err error) {
 //
 // A group is expected to be as large as the last one, and no smaller than half
 // the open intents: each of them will append once more, and a log that looked at
-// its last group alone would keep small groups small.
+// its last group alone would keep small groups small. While entries come so slowly
+// that hardly one would come in time, nothing more is expected.
 func (l *Log) run() {
 	defer close(l.written)
 	var retry <-chan time.Time // set while the last commit failed
+	var pace pace
 	expected := 1
 	for {
 		var group []*pending
@@ -77,10 +79,14 @@ func (l *Log) run() {
 			if !ok {
 				return
 			}
+			if pace.within(l.options.MaxWait) < 1 {
+				expected = 1
+			}
 			group = l.collect(p, expected)
 			if len(group) == 0 {
 				continue
 			}
+			pace.add(len(group), time.Now())
 			expected = len(group)
 		case <-retry:
 		}
@@ -92,6 +98,29 @@ func (l *Log) run() {
 			retry = time.After(l.options.RetryEvery)
 		}
 	}
+}
+
+// pace is how fast entries came of late: the newest groups count most.
+type pace struct {
+	last             time.Time
+	entries, seconds float64
+}
+
+// add counts a group that was complete at a time. A pause says little about what
+// comes after it, and counts for a tenth of a second at most.
+func (p *pace) add(entries int, at time.Time) {
+	const kept = 0.9
+	p.entries = kept*p.entries + float64(entries)
+	p.seconds = kept*p.seconds + min(at.Sub(p.last).Seconds(), 0.1)
+	p.last = at
+}
+
+// within is how many more entries are likely to come within d.
+func (p *pace) within(d time.Duration) float64 {
+	if p.seconds == 0 {
+		return 0
+	}
+	return p.entries / p.seconds * d.Seconds()
 }
 
 // opens is how many more questions a group begins than it ends. One that was not
