@@ -49,8 +49,16 @@ const (
 	InputInvalid          // the question is wrong; nothing was sent
 	AuthorRejected        // Ward refused the author; nothing was sent
 	AuthorRejectedBySpine // the Spine refused the author
+	NumberSuperseded      // demographics: another number has taken its place; nothing was sent
+	NumberInvalidated     // demographics: the number is no longer anybody's; nothing was sent
+	NumberUnknown         // demographics: nobody has this number; nothing was sent
+	NumberMismatch        // demographics: the date of birth is another; nothing was sent
+	DemographicsFailed    // the number could not be verified; nothing was sent
+	DirectoryFailed       // the directory could not be asked; nothing was sent
 	NotSent               // no byte reached the Spine
 	SentNoAnswer          // bytes left, no usable answer came
+	AsyncNotAcked         // bytes left, and neither an acknowledgement nor a reply came
+	AsyncNoReply          // acknowledged, but no reply came in time
 	SpineHTTPError        // an HTTP answer that is not SOAP
 	SpineFaultConfig      // SOAP fault: the Spine does not take this question from us at all
 	SpineFault            // any other SOAP fault
@@ -122,8 +130,16 @@ var endings = [outcomes]ending{
 	InputInvalid:          {"input_invalid", CodeInputInvalid, NotifiedNo, AgainAfterCorrection, "The request was not valid. Nothing was sent."},
 	AuthorRejected:        {"author_rejected", CodeAuthor, NotifiedNo, AgainAfterCorrection, "The author of the request was not accepted. Nothing was sent."},
 	AuthorRejectedBySpine: {"author_rejected_by_spine", CodeAuthor, NotifiedMaybe, AgainAfterCorrection, "The Spine did not accept the author of the request."},
+	NumberSuperseded:      {"number_superseded", CodeInputInvalid, NotifiedNo, AgainAfterCorrection, "This NHS number has been replaced by another one. Nothing was sent: trace the patient again and ask with the present number."},
+	NumberInvalidated:     {"number_invalidated", CodeInputInvalid, NotifiedNo, AgainAfterCorrection, "This NHS number is no longer in use. Nothing was sent: trace the patient again."},
+	NumberUnknown:         {"number_unknown", CodeInputInvalid, NotifiedNo, AgainAfterCorrection, "The demographics service knows nobody with this NHS number. Nothing was sent: trace the patient again."},
+	NumberMismatch:        {"number_mismatch", CodeInputInvalid, NotifiedNo, AgainAfterCorrection, "This NHS number belongs to somebody with another date of birth. Nothing was sent: make sure who the patient is."},
+	DemographicsFailed:    {"demographics_unavailable", CodeNotConnected, NotifiedNo, AgainYes, "The NHS number could not be verified with the demographics service. Nothing was sent."},
+	DirectoryFailed:       {"directory_unavailable", CodeNotConnected, NotifiedNo, AgainYes, "The Spine's directory could not be asked. Nothing was sent."},
 	NotSent:               {"not_sent", CodeNotConnected, NotifiedNo, AgainYes, "The Spine could not be reached. Nothing was sent."},
 	SentNoAnswer:          {"sent_no_answer", CodeSpineError, NotifiedMaybe, AgainByDecision, "The question was sent, but no usable answer came."},
+	AsyncNotAcked:         {"async_not_acked", CodeSpineError, NotifiedMaybe, AgainByDecision, "The question was sent, but the Spine did not confirm that it has it, and no answer came."},
+	AsyncNoReply:          {"async_no_reply", CodeSpineError, NotifiedMaybe, AgainByDecision, "The Spine has the question, but its answer did not come in time."},
 	SpineHTTPError:        {"spine_http_error", CodeSpineError, NotifiedMaybe, AgainByDecision, "The Spine answered with an error that is not a CP-IS message."},
 	SpineFaultConfig:      {"spine_fault_config", CodeSpineError, NotifiedNo, AgainNeedsOperator, "The Spine does not accept this question from this provider."},
 	SpineFault:            {"spine_fault", CodeSpineError, NotifiedMaybe, AgainByDecision, "The Spine reported a fault."},

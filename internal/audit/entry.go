@@ -32,6 +32,8 @@ const (
 	Refused     Kind = "refused"     // a request was turned down before anything was asked (WRD-AUD-08)
 	Recovered   Kind = "recovered"   // an intent found without an outcome at a restart: outcome unknown
 	Undelivered Kind = "undelivered" // the client went away before the answer was written (WRD-RC-18)
+	LookedUp    Kind = "looked_up"   // the directory or the demographics service was asked (IG-3.9.2a)
+	Discarded   Kind = "discarded"   // a reply of the Spine that no question waited for (WRD-SPN-17)
 
 	Configured  Kind = "configured"   // the configuration that is in force, and what changed in it (IG-3.9.11)
 	Read        Kind = "read"         // somebody read the log (IG-3.9.3b)
@@ -49,7 +51,7 @@ const (
 
 // Kinds are all kinds of entry that Ward writes.
 func Kinds() []Kind {
-	return []Kind{Started, Stopped, Intent, Outcome, Refused, Recovered, Undelivered, Configured, Read, Verified,
+	return []Kind{Started, Stopped, Intent, Outcome, Refused, Recovered, Undelivered, LookedUp, Discarded, Configured, Read, Verified,
 		Erased, Expired, Held, Released, Restored, Stepped, LoggedIn, LoggedOut, LoginFailed}
 }
 
@@ -71,7 +73,7 @@ const (
 // Class is the class of an entry of this kind.
 func (k Kind) Class() Class {
 	switch k {
-	case Intent, Outcome, Refused, Recovered, Undelivered:
+	case Intent, Outcome, Refused, Recovered, Undelivered, LookedUp, Discarded:
 		return Questions
 	case Read, Verified, LoggedIn, LoggedOut, LoginFailed:
 		return Readings
