@@ -4,7 +4,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"net/url"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -20,6 +19,7 @@ import (
 	"github.com/wardsmsp/ward/internal/audit/removal"
 	"github.com/wardsmsp/ward/internal/audit/seal"
 	"github.com/wardsmsp/ward/internal/clients"
+	"github.com/wardsmsp/ward/internal/spine"
 	"github.com/wardsmsp/ward/internal/trust"
 )
 
@@ -32,7 +32,7 @@ type Settings struct {
 	ListenTLS *tls.Config
 	SpineTLS  *tls.Config
 	Trust     struct{ Clients, Spine *trust.Lists } // nil where no revocation lists are configured
-	Endpoint  *url.URL
+	Route     spine.Route                           // towards the Spine; Endpoint is nil if it comes from the directory
 	Numbers   cpis.NumberPolicy
 	CodeTable cpis.Codes
 	Rules     cpis.Rules

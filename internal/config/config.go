@@ -134,6 +134,8 @@ func defaults() File {
 			Connections:      64,
 			MaxReply:         2 << 20,
 			NotFoundCodes:    []string{"1", "NHSNCC002"},
+			Pattern:          "sync",
+			Contract:         Contract{SyncReply: "MSHSignalsOnly", AckRequested: "never", DuplicateElimination: "never"},
 		},
 		Audit: Audit{Every: time.Minute, GroupWait: time.Millisecond},
 		Log:   Log{Level: "info", Format: "json"},

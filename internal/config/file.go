@@ -78,6 +78,7 @@ type Codes struct {
 
 // Spine is the Spine-facing side.
 type Spine struct {
+	Pattern     string `toml:"pattern"`     // sync or async; sync
 	Endpoint    string `toml:"endpoint"`    // https URL; no default, never guessed
 	To          string `toml:"wsa_to"`      // the endpoint if empty
 	From        string `toml:"wsa_from"`    // our own address
@@ -101,6 +102,8 @@ type Spine struct {
 	ConnectRetries   *int          `toml:"connect_retries"`    // 0 or 1; 1
 	Connections      int           `toml:"connections"`        // at a time; 64
 	MaxReply         int           `toml:"max_reply"`          // bytes; 2097152
+
+	Contract Contract `toml:"contract"` // of the asynchronous pattern
 
 	NotFoundCodes    []string `toml:"not_found_codes"`
 	AuthorErrorCodes []string `toml:"author_error_codes"`

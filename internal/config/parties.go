@@ -1,91 +1,14 @@
 package config
 
 import (
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
-	"net/url"
 	"slices"
 	"strings"
 
-	"github.com/wardsmsp/ward/cpis"
 	"github.com/wardsmsp/ward/internal/clients"
 )
-
-func (c *checker) spine(s *Settings) {
-	sp := s.Spine
-	endpoint, err := url.Parse(sp.Endpoint)
-	if err != nil || endpoint.Scheme != "https" || endpoint.Host == "" || endpoint.User != nil {
-		c.problems.add("spine.endpoint", "must be the https URL of the synchronous CP-IS service; it has no default and is never guessed")
-	} else {
-		s.Endpoint = endpoint
-		c.notLive(s.Live, "spine.endpoint", endpoint.Hostname())
-	}
-	c.notLive(s.Live, "spine.server_name", sp.ServerName)
-	if !isASID(sp.FromASID) {
-		c.problems.add("spine.from_asid", "must be our ASID, twelve digits")
-	}
-	if !isASID(sp.ToASID) {
-		c.problems.add("spine.to_asid", "must be the Spine's ASID, twelve digits")
-	}
-	positive(c, "spine.connect_timeout", sp.ConnectTimeout)
-	positive(c, "spine.write_timeout", sp.WriteTimeout)
-	positive(c, "spine.first_byte_timeout", sp.FirstByteTimeout)
-	positive(c, "spine.idle_timeout", sp.IdleTimeout)
-	positive(c, "spine.connections", sp.Connections)
-	positive(c, "spine.max_reply", sp.MaxReply)
-	if sp.ConnectTimeout >= s.ITK.RequestBudget {
-		c.problems.add("spine.connect_timeout", "must be shorter than itk.request_budget")
-	}
-	if *sp.ConnectRetries < 0 || *sp.ConnectRetries > 1 {
-		c.problems.add("spine.connect_retries", "must be 0 or 1; a question that was sent is never sent again")
-	}
-	c.oneOf("spine.max_tls", sp.MaxTLS, "1.2", "1.3")
-	if len(sp.NotFoundCodes) == 0 {
-		c.problems.add("spine.not_found_codes", "must list at least one code; leave it out for the default")
-	}
-	s.Rules = cpis.Rules{NotFoundCodes: sp.NotFoundCodes, AuthorErrorCodes: sp.AuthorErrorCodes}
-	c.spineTLS(s)
-}
-
-// notLive keeps a test environment away from the live Spine, whether it is named by
-// its address or, behind another address, by its certificate (WRD-SAF-17).
-func (c *checker) notLive(live bool, key, host string) {
-	host = "." + strings.TrimSuffix(strings.ToLower(host), ".")
-	if !live && strings.HasSuffix(host, liveSpine) {
-		c.problems.add(key, "names the live Spine in a test environment (WRD-SAF-17)")
-	}
-}
-
-func (c *checker) spineTLS(s *Settings) {
-	certificate, ok := c.keyPair("spine.certificate", s.Spine.Certificate, "spine.key", s.Spine.Key)
-	anchors := c.anchors("spine.ca", s.Spine.CA)
-	s.Trust.Spine = c.revoked("spine.crls", s.Spine.CRLs, anchors, "spine.revocation_grace", s.Spine.RevocationGrace)
-	if !ok || anchors == nil || s.Endpoint == nil {
-		return
-	}
-	name := s.Spine.ServerName
-	if name == "" {
-		name = s.Endpoint.Hostname()
-	}
-	highest := uint16(tls.VersionTLS12)
-	if s.Spine.MaxTLS == "1.3" {
-		highest = tls.VersionTLS13
-	}
-	s.SpineTLS = &tls.Config{
-		Certificates:                []tls.Certificate{certificate},
-		RootCAs:                     pool(anchors),
-		VerifyConnection:            s.Trust.Spine.VerifyConnection,
-		ServerName:                  name,
-		MinVersion:                  tls.VersionTLS12,
-		MaxVersion:                  highest,
-		CipherSuites:                suites(),
-		NextProtos:                  []string{"http/1.1"},
-		ClientSessionCache:          tls.NewLRUClientSessionCache(s.Spine.Connections),
-		DynamicRecordSizingDisabled: true, // one question, one record
-	}
-}
 
 // unscheduledCareSettings are the only ones that may be registered (WRD-IAM-09).
 func unscheduledCareSettings() []string {

@@ -13,12 +13,17 @@ import (
 	"github.com/wardsmsp/ward/internal/clients"
 )
 
-// Spine asks CP-IS. Each id allows one attempt and is used at most once; used says
-// how many were. It must not send a byte of a second attempt unless no byte of the
-// first one left.
+// Spine asks CP-IS, for the transaction with that correlation. Each id allows one
+// attempt and is used at most once; used says how many were. It must not send a byte
+// of a second attempt unless no byte of the first one left.
 type Spine interface {
-	Ask(ctx context.Context, q cpis.Query, ids []string) (answer cpis.Answer, used int)
+	Ask(ctx context.Context, correlation string, q cpis.Query, ids []string) (answer cpis.Answer, used int)
 }
+
+// Check finds out about a question, once it is recorded and before it is asked,
+// whether it may be: of somebody else than the one who asks. What it returns if not
+// is the outcome. It records whatever leaves this machine for it (IG-3.9.2a).
+type Check func(ctx context.Context, q Question) (refusal cpis.Answer, refused bool)
 
 // Log records. Append returns only when the entry is durable; after an error the
 // entry must be taken as not recorded.
@@ -43,6 +48,7 @@ type Config struct {
 	RecordReserve  time.Duration // part of the budget kept for recording the outcome
 	ConnectRetries int
 	ReplayCode     string // of the fault by which a client is told of a message used before, for the log
+	Checks         []Check
 	Now            func() time.Time
 	NewID          func() string // an upper-case UUID, never the same twice
 }
@@ -107,7 +113,7 @@ func (g *Gateway) Ask(ctx context.Context, q Question) (cpis.Answer, error) {
 		return cpis.Answer{}, errors.Join(ErrNotRecorded, err)
 	}
 
-	answer, used := g.ask(ctx, q.Query, ids, deadline.Add(-g.config.RecordReserve))
+	answer, used := g.ask(ctx, q, ids, deadline.Add(-g.config.RecordReserve))
 	outcome := g.entry(q, audit.Outcome, answer)
 	if len(outcome.Detail) > audit.MaxDetail {
 		// The log could not hold what is told (IG-3.9.2c).
@@ -163,9 +169,9 @@ func (g *Gateway) recordNothingAsked(ctx context.Context, q Question) {
 	_, _ = g.log.Append(ctx, g.entry(q, audit.Outcome, failed))
 }
 
-// ask keeps a failure of Ward's own from leaving a question without an outcome
-// (WRD-VAL-18).
-func (g *Gateway) ask(ctx context.Context, query cpis.Query, ids []string, end time.Time) (answer cpis.Answer, used int) {
+// ask makes the checks and asks. It keeps a failure of Ward's own from leaving a
+// question without an outcome (WRD-VAL-18).
+func (g *Gateway) ask(ctx context.Context, q Question, ids []string, end time.Time) (answer cpis.Answer, used int) {
 	defer func() {
 		if recover() != nil {
 			answer, used = cpis.Failed(cpis.InternalAfterSent, "the provider failed while asking"), len(ids)
@@ -173,7 +179,13 @@ func (g *Gateway) ask(ctx context.Context, query cpis.Query, ids []string, end t
 	}()
 	ctx, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
-	return g.spine.Ask(ctx, query, ids)
+	for _, check := range g.config.Checks {
+		refusal, refused := check(ctx, q)
+		if refused {
+			return refusal, 0
+		}
+	}
+	return g.spine.Ask(ctx, q.Correlation, q.Query, ids)
 }
 
 // refuse decides what may not be asked, before anything is recorded as intended.

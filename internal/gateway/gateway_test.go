@@ -66,7 +66,7 @@ func (j *journal) AppendOnce(ctx context.Context, e audit.Entry, c audit.Claim) 
 	return j.Append(ctx, e)
 }
 
-func (j *journal) Ask(ctx context.Context, _ cpis.Query, ids []string) (cpis.Answer, int) {
+func (j *journal) Ask(ctx context.Context, _ string, _ cpis.Query, ids []string) (cpis.Answer, int) {
 	j.steps = append(j.steps, "asked")
 	j.asked = append(j.asked, slices.Clone(ids))
 	j.deadline, _ = ctx.Deadline()

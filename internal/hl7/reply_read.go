@@ -40,6 +40,19 @@ func FindReply(body xmlstrict.Element) xmlstrict.Element {
 	return reply
 }
 
+// FindReplyIn looks for a reply interaction in a document of its own: it is the root,
+// or below the root as below a body (WRD-SPN-09).
+func FindReplyIn(root xmlstrict.Element) xmlstrict.Element {
+	found := FindReply(root)
+	if !isReply(root) {
+		return found
+	}
+	if found.Exists() {
+		return xmlstrict.Element{}
+	}
+	return root
+}
+
 func isReply(e xmlstrict.Element) bool {
 	return e.Is(Namespace, SuccessInteraction) || e.Is(Namespace, FailedQueryInteraction) ||
 		e.Is(Namespace, AcknowledgementInteraction)

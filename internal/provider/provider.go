@@ -203,12 +203,11 @@ func NewID() string { return strings.ToUpper(uuid.NewString()) }
 func (p *Provider) spineConfig() spine.Config {
 	s := p.settings.Spine
 	return spine.Config{
-		Endpoint:         p.settings.Endpoint,
+		Routes:           spine.Fixed(p.settings.Route),
 		To:               s.To,
 		From:             s.From,
 		TLS:              p.settings.SpineTLS,
 		FromASID:         s.FromASID,
-		ToASID:           s.ToASID,
 		VersionCode:      s.VersionCode,
 		Rules:            p.settings.Rules,
 		ConnectTimeout:   s.ConnectTimeout,
@@ -218,6 +217,7 @@ func (p *Provider) spineConfig() spine.Config {
 		MaxConnections:   s.Connections,
 		MaxReply:         s.MaxReply,
 		Now:              time.Now,
+		NewID:            NewID,
 	}
 }
 

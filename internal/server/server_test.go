@@ -86,7 +86,7 @@ type spine struct {
 	ask   func(cpis.Query) cpis.Answer
 }
 
-func (s *spine) Ask(_ context.Context, q cpis.Query, _ []string) (cpis.Answer, int) {
+func (s *spine) Ask(_ context.Context, _ string, q cpis.Query, _ []string) (cpis.Answer, int) {
 	s.mu.Lock()
 	s.asked++
 	s.mu.Unlock()

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -33,10 +34,10 @@ type exchangeError struct {
 func (e *exchangeError) Error() string { return e.stage }
 func (e *exchangeError) Unwrap() error { return e.cause }
 
-// exchange sends one request over a pooled or new connection and reads its
-// response. The error, if any, is an *exchangeError.
-func (p *pool) exchange(ctx context.Context, request []byte) (received, error) {
-	c, err := p.acquire(ctx)
+// exchange sends one request to an endpoint over a pooled or new connection and reads
+// its response. The error, if any, is an *exchangeError.
+func (p *pool) exchange(ctx context.Context, endpoint *url.URL, request []byte) (received, error) {
+	c, err := p.acquire(ctx, endpoint)
 	if err != nil {
 		return received{}, err
 	}
@@ -135,11 +136,12 @@ func earlier(end time.Time, limit time.Duration) (time.Time, string) {
 
 // conn is one connection after its TLS handshake.
 type conn struct {
-	tls    *tls.Conn
-	raw    *countedConn
-	limit  *limitedReader
-	reader *bufio.Reader
-	idle   time.Time // since when
+	address string
+	tls     *tls.Conn
+	raw     *countedConn
+	limit   *limitedReader
+	reader  *bufio.Reader
+	idle    time.Time // since when
 }
 
 // countedConn counts the bytes that were handed to the network.

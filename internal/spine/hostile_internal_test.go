@@ -22,7 +22,7 @@ func judging(t testing.TB) (*Client, cpis.Query) {
 		t.Fatal(err)
 	}
 	config := Config{
-		Endpoint: &url.URL{Scheme: "https", Host: "spine.test", Path: "/query"}, Rules: cpis.DefaultRules(),
+		Routes: Fixed{Endpoint: &url.URL{Scheme: "https", Host: "spine.test", Path: "/query"}}, Rules: cpis.DefaultRules(),
 		MaxConnections: 1, MaxReply: 256 << 10, Now: time.Now,
 	}
 	return New(config), cpis.Query{ID: "E0000000-0000-4000-8000-000000000001", Author: cpis.System{}, Number: number}

@@ -108,7 +108,7 @@ func TestSecondAttemptHasAnIDOfItsOwn(t *testing.T) {
 	})
 	c := p.client(t, nil)
 	ids := []string{newID(), newID(), newID()}
-	answer, used := c.Ask(t.Context(), question(t), ids)
+	answer, used := c.Ask(t.Context(), correlation, question(t), ids)
 	if answer.Outcome() != cpis.NoRecord || used != 2 {
 		t.Fatalf("got %s after %d attempts", answer.Outcome(), used)
 	}

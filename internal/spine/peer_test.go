@@ -192,18 +192,26 @@ func reply(body string) string {
 	return "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body
 }
 
+// route is the synchronous one to this peer.
+func (p *peer) route() spine.Fixed {
+	return spine.Fixed{Endpoint: &url.URL{Scheme: "https", Host: p.listener.Addr().String(), Path: "/query"}, ToASID: "999000444666"}
+}
+
+// correlation is that of every question.
+const correlation = "C0000000-0000-4000-8000-000000000001"
+
 // client asks a peer, within limits that a test may change.
 func (p *peer) client(t *testing.T, change func(*spine.Config)) *spine.Client {
 	t.Helper()
 	config := spine.Config{
-		Endpoint: &url.URL{Scheme: "https", Host: p.listener.Addr().String(), Path: "/query"},
+		Routes: p.route(),
 		TLS: &tls.Config{
 			Certificates: []tls.Certificate{pki().client},
 			RootCAs:      pki().authority.Pool(),
 			ServerName:   "spine.test",
 			MinVersion:   tls.VersionTLS12,
 		},
-		FromASID: "999000444555", ToASID: "999000444666", VersionCode: "3NPfIT6.2.01",
+		FromASID: "999000444555", VersionCode: "3NPfIT6.2.01",
 		Rules:            cpis.DefaultRules(),
 		ConnectTimeout:   2 * time.Second,
 		WriteTimeout:     2 * time.Second,
@@ -259,7 +267,7 @@ func askWithin(t *testing.T, c *spine.Client, limit time.Duration) asked {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	answer, used := c.Ask(ctx, question(t), []string{newID(), newID()})
+	answer, used := c.Ask(ctx, correlation, question(t), []string{newID(), newID()})
 	return asked{answer.Outcome(), answer.Notified(), answer.Reason(), used}
 }
 

@@ -6,7 +6,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/url"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -31,9 +33,9 @@ func newPool(config Config) *pool {
 	}
 }
 
-// acquire returns an idle connection that is still good, or a new one. Its errors
-// are *exchangeErrors of requests that were not sent.
-func (p *pool) acquire(ctx context.Context) (*conn, error) {
+// acquire returns an idle connection to an endpoint that is still good, or a new one.
+// Its errors are *exchangeErrors of requests that were not sent.
+func (p *pool) acquire(ctx context.Context, endpoint *url.URL) (*conn, error) {
 	wait := time.NewTimer(p.config.ConnectTimeout)
 	defer wait.Stop()
 	select {
@@ -43,13 +45,14 @@ func (p *pool) acquire(ctx context.Context) (*conn, error) {
 	case <-ctx.Done():
 		return nil, &exchangeError{stage: "no time was left for a connection to the Spine", full: true, cause: ctx.Err()}
 	}
-	for c := p.takeIdle(); c != nil; c = p.takeIdle() {
+	address := addressOf(endpoint)
+	for c := p.takeIdle(address); c != nil; c = p.takeIdle(address) {
 		if time.Since(c.idle) < p.config.IdleTimeout && c.isQuiet() && p.trusts(c) {
 			return c, nil
 		}
 		c.close()
 	}
-	c, err := p.dial(ctx)
+	c, err := p.dial(ctx, endpoint)
 	if err != nil {
 		<-p.slots
 		return nil, p.unconnected(err)
@@ -72,25 +75,31 @@ func (p *pool) unconnected(err error) *exchangeError {
 	return failed("the Spine could not be connected to", ownLimit, false, err)
 }
 
-func (p *pool) takeIdle() *conn {
+// takeIdle takes the newest idle connection to an address.
+func (p *pool) takeIdle(address string) *conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.idle) == 0 {
-		return nil
+	for i, c := range slices.Backward(p.idle) {
+		if c.address == address {
+			p.idle = slices.Delete(p.idle, i, i+1)
+			return c
+		}
 	}
-	last := len(p.idle) - 1
-	c := p.idle[last]
-	p.idle[last] = nil
-	p.idle = p.idle[:last]
-	return c
+	return nil
 }
 
+// release gives a connection back. When the Spine has moved to another address those
+// to its old one are not taken any more: the oldest makes room.
 func (p *pool) release(c *conn, reusable bool) {
 	p.mu.Lock()
 	if reusable && !p.closed {
 		c.idle = time.Now()
 		p.idle = append(p.idle, c)
 		c = nil
+		if len(p.idle) > p.config.MaxConnections {
+			c = p.idle[0]
+			p.idle = slices.Delete(p.idle, 0, 1)
+		}
 	}
 	p.mu.Unlock()
 	if c != nil {
@@ -109,27 +118,42 @@ func (p *pool) close() {
 	}
 }
 
-func (p *pool) dial(ctx context.Context) (*conn, error) {
+// addressOf is the host and port of an https URL.
+func addressOf(endpoint *url.URL) string {
+	if endpoint.Port() == "" {
+		return net.JoinHostPort(endpoint.Hostname(), "443")
+	}
+	return endpoint.Host
+}
+
+func (p *pool) dial(ctx context.Context, endpoint *url.URL) (*conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.config.ConnectTimeout)
 	defer cancel()
-	address := p.config.Endpoint.Host
-	if p.config.Endpoint.Port() == "" {
-		address = net.JoinHostPort(p.config.Endpoint.Hostname(), "443")
-	}
+	address := addressOf(endpoint)
 	var dialer net.Dialer
 	network, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
 	}
 	raw := &countedConn{Conn: network}
-	secure := tls.Client(raw, p.config.TLS)
+	secure := tls.Client(raw, p.tlsFor(endpoint))
 	err = secure.HandshakeContext(ctx)
 	if err != nil {
 		network.Close()
 		return nil, err
 	}
 	limit := &limitedReader{r: secure}
-	return &conn{tls: secure, raw: raw, limit: limit, reader: bufio.NewReaderSize(limit, 16<<10)}, nil
+	return &conn{address: address, tls: secure, raw: raw, limit: limit, reader: bufio.NewReaderSize(limit, 16<<10)}, nil
+}
+
+// tlsFor expects the Spine's name as configured, or else the endpoint's.
+func (p *pool) tlsFor(endpoint *url.URL) *tls.Config {
+	if p.config.TLS.ServerName != "" {
+		return p.config.TLS
+	}
+	named := p.config.TLS.Clone()
+	named.ServerName = endpoint.Hostname()
+	return named
 }
 
 // close does not wait for a peer that no longer reads.

@@ -123,7 +123,7 @@ func TestConnectionOutlivesItsQuestion(t *testing.T) {
 	c := p.client(t, nil)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	answer, _ := c.Ask(ctx, question(t), []string{newID()})
+	answer, _ := c.Ask(ctx, correlation, question(t), []string{newID()})
 	if answer.Outcome() != cpis.NoRecord {
 		t.Fatal(answer.Outcome())
 	}

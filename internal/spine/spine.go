@@ -1,5 +1,6 @@
-// Package spine asks CP-IS on the NHS Spine over the synchronous pattern: SOAP
-// over HTTP/1.1 with mutual TLS.
+// Package spine asks CP-IS on the NHS Spine, over HTTP/1.1 with mutual TLS, in either
+// of two patterns: synchronous SOAP, or asynchronous ebXML whose answer comes in a
+// request of the Spine's own.
 //
 // It sends a question at most once. It tries a second connection only while it is
 // certain that no byte of the question left; after that, a failure is an outcome
@@ -9,21 +10,24 @@ package spine
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/wardsmsp/ward/cpis"
+	"github.com/wardsmsp/ward/internal/hl7"
+	"github.com/wardsmsp/ward/internal/replies"
+	"github.com/wardsmsp/ward/internal/xmlstrict"
 )
 
 // Config is how the Spine is reached and what it is told about us.
 type Config struct {
-	Endpoint    *url.URL    // https URL of the synchronous service
-	To          string      // wsa:To; the endpoint's URL if empty
-	From        string      // our own address, for wsa:From and wsa:ReplyTo
-	TLS         *tls.Config // with our certificate, the Spine's anchors and its name
-	FromASID    string      // ours
-	ToASID      string      // the Spine's
+	Routes      Routes
+	Replies     *replies.Room // of the asynchronous pattern; nil if it is not used
+	To          string        // wsa:To; the endpoint's URL if empty
+	From        string        // our own address, for wsa:From and wsa:ReplyTo
+	TLS         *tls.Config   // with our certificate, the Spine's anchors and its name, or else the endpoint's is expected
+	FromASID    string        // ours
 	VersionCode string
 	Rules       cpis.Rules
 
@@ -34,7 +38,8 @@ type Config struct {
 	MaxConnections   int
 	MaxReply         int // bytes
 
-	Now func() time.Time
+	Now   func() time.Time
+	NewID func() string // an upper-case UUID, for a conversation
 }
 
 // Client asks the Spine. It is safe for concurrent use.
@@ -45,21 +50,26 @@ type Client struct {
 
 // New returns a Client. It connects to nothing until the first question.
 func New(config Config) *Client {
-	if config.To == "" {
-		config.To = config.Endpoint.String()
-	}
 	return &Client{config: config, pool: newPool(config)}
 }
 
-// Ask asks one question. Each of ids, new upper-case UUIDs, allows one attempt;
-// used says how many were made, of which at most the last left this machine. The
-// deadline of ctx bounds everything; cancelling ctx does not take back what was
-// sent.
-func (c *Client) Ask(ctx context.Context, q cpis.Query, ids []string) (answer cpis.Answer, used int) {
+// Ask asks one question of the transaction with that correlation. Each of ids, new
+// upper-case UUIDs, allows one attempt; used says how many were made, of which at most
+// the last left this machine. The deadline of ctx bounds everything; cancelling ctx
+// does not take back what was sent.
+func (c *Client) Ask(ctx context.Context, correlation string, q cpis.Query, ids []string) (answer cpis.Answer, used int) {
+	route, err := c.config.Routes.Route(ctx)
+	if err != nil {
+		return cpis.Failed(cpis.DirectoryFailed, "the directory gave no route to the Spine"), 0
+	}
 	for _, id := range ids {
 		used++
 		var again bool
-		answer, again = c.attempt(ctx, q, id)
+		if route.Pattern == Async {
+			answer, again = c.attemptAsync(ctx, route, correlation, q, id)
+		} else {
+			answer, again = c.attemptSync(ctx, route, q, id)
+		}
 		if !again || ctx.Err() != nil {
 			break
 		}
@@ -67,28 +77,42 @@ func (c *Client) Ask(ctx context.Context, q cpis.Query, ids []string) (answer cp
 	return answer, used
 }
 
-// attempt makes one attempt and says whether another one is allowed, which it is
-// only if no byte of this one left (WRD-SPN-07).
-func (c *Client) attempt(ctx context.Context, q cpis.Query, id string) (answer cpis.Answer, again bool) {
-	message, err := c.render(q, id)
-	if err != nil {
-		return cpis.Failed(cpis.InternalNotSent, "the question could not be written"), false
-	}
-	received, err := c.pool.exchange(ctx, message)
-	var failure *exchangeError
-	if errors.As(err, &failure) {
-		if failure.sent {
-			return cpis.Failed(cpis.SentNoAnswer, failure.stage), false
-		}
-		return cpis.Failed(cpis.NotSent, failure.stage), !failure.full
-	}
-	return c.judge(received, q, id), false
+const (
+	service = "urn:nhs:names:services:cpisquery"
+	action  = service + "/" + hl7.QueryInteraction
+)
+
+// request is a whole HTTP request, so that it leaves in one piece.
+func request(endpoint *url.URL, contentType string, body []byte) []byte {
+	r := make([]byte, 0, len(body)+512)
+	r = append(r, "POST "+endpoint.RequestURI()+" HTTP/1.1\r\nHost: "+endpoint.Host+"\r\n"...)
+	r = append(r, "Content-Type: "+contentType+"\r\nSOAPAction: "+action+"\r\n"...)
+	r = append(r, "Content-Length: "+strconv.Itoa(len(body))+"\r\n\r\n"...)
+	return append(r, body...)
+}
+
+// notWritten is the reason of a question that holds what cannot be written.
+const notWritten = "the question could not be written"
+
+func (c *Client) writeInteraction(w *xmlstrict.Writer, route Route, q cpis.Query, id string) {
+	hl7.WriteInteraction(w, hl7.Interaction{
+		ID:          id,
+		Created:     c.config.Now(),
+		VersionCode: c.config.VersionCode,
+		FromASID:    c.config.FromASID,
+		ToASID:      route.ToASID,
+		Query:       q,
+	})
 }
 
 // Reachable reports whether a connection can be made and its TLS handshake
 // completes. It asks nothing: health never touches a patient (WRD-OPS-08).
 func (c *Client) Reachable(ctx context.Context) error {
-	conn, err := c.pool.dial(ctx)
+	route, err := c.config.Routes.Route(ctx)
+	if err != nil {
+		return err
+	}
+	conn, err := c.pool.dial(ctx, route.Endpoint)
 	if err != nil {
 		return err
 	}

@@ -64,8 +64,8 @@ func TestByteThatLeftIsCounted(t *testing.T) {
 		}
 	}()
 	config := Config{
-		Endpoint: &url.URL{Scheme: "https", Host: listener.Addr().String(), Path: "/query"},
-		TLS:      clientTLS, Rules: cpis.DefaultRules(), FromASID: "999000444555", ToASID: "999000444666", VersionCode: "x",
+		Routes: Fixed{Endpoint: &url.URL{Scheme: "https", Host: listener.Addr().String(), Path: "/query"}, ToASID: "999000444666"},
+		TLS:    clientTLS, Rules: cpis.DefaultRules(), FromASID: "999000444555", VersionCode: "x",
 		ConnectTimeout: 2 * time.Second, WriteTimeout: time.Second, FirstByteTimeout: time.Second, IdleTimeout: time.Minute,
 		MaxConnections: 1, MaxReply: 1 << 16, Now: time.Now,
 	}
@@ -102,7 +102,7 @@ func TestByteThatLeftIsCounted(t *testing.T) {
 			t.Fatal(err)
 		}
 		limit := &limitedReader{r: secure}
-		c.pool.idle = []*conn{{tls: secure, raw: raw, limit: limit, reader: bufio.NewReader(limit), idle: time.Now()}}
+		c.pool.idle = []*conn{{address: listener.Addr().String(), tls: secure, raw: raw, limit: limit, reader: bufio.NewReader(limit), idle: time.Now()}}
 		failing.armed, failing.room = true, room
 		before := raw.written
 		second := make(chan struct{})
@@ -116,7 +116,7 @@ func TestByteThatLeftIsCounted(t *testing.T) {
 			case <-stop:
 			}
 		}()
-		answer, used = c.Ask(context.Background(), q, []string{"A0000000-0000-4000-8000-000000000001", "A0000000-0000-4000-8000-000000000002"})
+		answer, used = c.Ask(context.Background(), "C0000000-0000-4000-8000-000000000001", q, []string{"A0000000-0000-4000-8000-000000000001", "A0000000-0000-4000-8000-000000000002"})
 		close(stop)
 		<-second
 		<-swallowed
