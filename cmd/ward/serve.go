@@ -63,7 +63,7 @@ func checkConfig(args []string, out io.Writer) error {
 		return wrong(args[0], err)
 	}
 	fmt.Fprintf(out, "%s is in order: environment %s, %d client(s), Spine at %s\n",
-		args[0], settings.Environment, len(settings.Clients), settings.Endpoint.Host)
+		args[0], settings.Environment, len(settings.Clients), settings.Route.Endpoint.Host)
 	return nil
 }
 

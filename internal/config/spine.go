@@ -110,6 +110,10 @@ func (c *checker) spineTLS(s *Settings) {
 	if !ok || anchors == nil {
 		return
 	}
+	name := s.Spine.ServerName
+	if name == "" && s.Route.Endpoint != nil {
+		name = s.Route.Endpoint.Hostname()
+	}
 	highest := uint16(tls.VersionTLS12)
 	if s.Spine.MaxTLS == "1.3" {
 		highest = tls.VersionTLS13
@@ -118,7 +122,7 @@ func (c *checker) spineTLS(s *Settings) {
 		Certificates:                []tls.Certificate{certificate},
 		RootCAs:                     pool(anchors),
 		VerifyConnection:            s.Trust.Spine.VerifyConnection,
-		ServerName:                  s.Spine.ServerName,
+		ServerName:                  name,
 		MinVersion:                  tls.VersionTLS12,
 		MaxVersion:                  highest,
 		CipherSuites:                suites(),

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/wardsmsp/ward/internal/ebxml"
 )
 
 // Question is a message to the Spine that a reply is awaited for.
@@ -23,7 +25,8 @@ type Question struct {
 type Reply struct {
 	Action    string // its interaction, or "MessageError"
 	MessageID string
-	Payload   string // the XML document; "" with a MessageError
+	Payload   string        // the XML document; "" with a MessageError
+	Errors    []ebxml.Error // of a MessageError
 	Received  time.Time
 }
 
