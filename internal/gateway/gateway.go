@@ -177,7 +177,7 @@ func (g *Gateway) ask(ctx context.Context, q Question, ids []string, end time.Ti
 			answer, used = cpis.Failed(cpis.InternalAfterSent, "the provider failed while asking"), len(ids)
 		}
 	}()
-	ctx, cancel := context.WithDeadline(ctx, end)
+	ctx, cancel := context.WithDeadline(context.WithValue(ctx, asking{}, q), end)
 	defer cancel()
 	for _, check := range g.config.Checks {
 		refusal, refused := check(ctx, q)
