@@ -29,6 +29,17 @@ type file struct {
 	Seed             uint64           `toml:"seed"`               // fixes message ids; 0 for random ones
 	Refusal          string           `toml:"refusal"`            // fault, the default, or mcci-ae
 	Delay            duration         `toml:"delay"`              // before every reply, as 20ms
+	AsyncPath        string           `toml:"async_path"`         // default /reliablemessaging/queryrequest
+	AsyncRefusal     string           `toml:"async_refusal"`      // message-error, the default, message-error-402005 or fault
+	Immediate        string           `toml:"immediate"`          // answer to ebXML requests; default as they ask for
+	ReplyURLs        []string         `toml:"reply_urls"`         // where replies are posted
+	ReplyTo          int              `toml:"reply_to"`           // 0 for in turn, n for always the nth
+	ReplyCertificate string           `toml:"reply_certificate"`  // PEM file; default certificate
+	ReplyKey         string           `toml:"reply_key"`          // PEM file; default key
+	ReplyCAs         string           `toml:"reply_cas"`          // PEM file; default client_cas
+	ReplyPrefixed    bool             `toml:"reply_prefixed"`     // posted HL7 with the prefix hl7
+	Contract         contract         `toml:"contract"`
+	Chaos            chaos            `toml:"chaos"`
 	Children         []spinesim.Child `toml:"children"`
 	Scripts          []script         `toml:"scripts"`
 }
@@ -44,6 +55,38 @@ type step struct {
 	Times     int                `toml:"times"`
 	Every     bool               `toml:"every"`
 	Delay     duration           `toml:"delay"`
+	Immediate spinesim.Immediate `toml:"immediate"`
+}
+
+// contract is between the simulator and its client in the asynchronous pattern.
+type contract struct {
+	CPAID                string   `toml:"cpa_id"`                // default S928942A912345
+	PartyKey             string   `toml:"party_key"`             // the simulator's; default YES-0000806
+	ClientPartyKey       string   `toml:"client_party_key"`      // default any
+	SyncReply            string   `toml:"sync_reply"`            // MSHSignalsOnly, the default, or none
+	AckRequested         string   `toml:"ack_requested"`         // never, the default, always or perMessage
+	DuplicateElimination string   `toml:"duplicate_elimination"` // never, the default, always or perMessage
+	Retries              int      `toml:"retries"`               // of a reply without its acknowledgement; default 0
+	RetryInterval        duration `toml:"retry_interval"`        // default 0s
+	PersistDuration      duration `toml:"persist_duration"`      // of message ids; default as long as they are remembered
+}
+
+// chaos holds shares in percent.
+type chaos struct {
+	Seed           uint64   `toml:"seed"`
+	Duplicate      int      `toml:"duplicate"`
+	Reorder        int      `toml:"reorder"`
+	Lose           int      `toml:"lose"`
+	FlipBits       int      `toml:"flip_bits"`
+	WrongReference int      `toml:"wrong_reference"`
+	TruncateMIME   int      `toml:"truncate_mime"`
+	OtherBoundary  int      `toml:"other_boundary"`
+	HoldFor        int      `toml:"hold_for"`     // later replies that overtake a reordered one; default 1
+	HoldAtMost     duration `toml:"hold_at_most"` // default 5s
+	Delays         []struct {
+		Share int      `toml:"share"`
+		Delay duration `toml:"delay"`
+	} `toml:"delays"`
 }
 
 // duration is a time.Duration written as 1.5s.
@@ -96,6 +139,14 @@ func (f file) config(dir string) (spinesim.Config, error) {
 		Children:          f.Children,
 		Refusal:           spinesim.Refusal(f.Refusal),
 		Delay:             time.Duration(f.Delay),
+		AsyncPath:         f.AsyncPath,
+		AsyncRefusal:      spinesim.Refusal(f.AsyncRefusal),
+		Immediate:         spinesim.Immediate(f.Immediate),
+		ReplyURLs:         f.ReplyURLs,
+		ReplyTo:           f.ReplyTo,
+		ReplyPrefixed:     f.ReplyPrefixed,
+		Contract:          f.Contract.config(),
+		Chaos:             f.Chaos.config(),
 	}
 	switch f.TLSMax {
 	case "", "1.3":
@@ -108,7 +159,7 @@ func (f file) config(dir string) (spinesim.Config, error) {
 		scripted := spinesim.Script{NHSNumber: s.NHSNumber, Repeat: s.Repeat}
 		for _, step := range s.Steps {
 			scripted.Steps = append(scripted.Steps, spinesim.Step{
-				Behaviour: step.Behaviour, Times: step.Times, Every: step.Every, Delay: time.Duration(step.Delay),
+				Behaviour: step.Behaviour, Times: step.Times, Every: step.Every, Delay: time.Duration(step.Delay), Immediate: step.Immediate,
 			})
 		}
 		cfg.Scripts = append(cfg.Scripts, scripted)
@@ -122,5 +173,37 @@ func (f file) config(dir string) (spinesim.Config, error) {
 	if err != nil {
 		return spinesim.Config{}, fmt.Errorf("load the client authorities: %w", err)
 	}
+	if f.ReplyCertificate != "" || f.ReplyKey != "" {
+		cfg.ReplyCertificate, err = tls.LoadX509KeyPair(beside(f.ReplyCertificate), beside(f.ReplyKey))
+		if err != nil {
+			return spinesim.Config{}, fmt.Errorf("load the reply certificate: %w", err)
+		}
+	}
+	if f.ReplyCAs != "" {
+		cfg.ReplyCAs, err = os.ReadFile(beside(f.ReplyCAs))
+		if err != nil {
+			return spinesim.Config{}, fmt.Errorf("load the reply authorities: %w", err)
+		}
+	}
 	return cfg, nil
+}
+
+func (k contract) config() spinesim.Contract {
+	return spinesim.Contract{
+		CPAID: k.CPAID, PartyKey: k.PartyKey, ClientPartyKey: k.ClientPartyKey, SyncReply: k.SyncReply,
+		AckRequested: spinesim.Demand(k.AckRequested), DuplicateElimination: spinesim.Demand(k.DuplicateElimination),
+		Retries: k.Retries, RetryInterval: time.Duration(k.RetryInterval), PersistDuration: time.Duration(k.PersistDuration),
+	}
+}
+
+func (c chaos) config() spinesim.Chaos {
+	disturbed := spinesim.Chaos{
+		Seed: c.Seed, Duplicate: c.Duplicate, Reorder: c.Reorder, Lose: c.Lose, FlipBits: c.FlipBits,
+		WrongReference: c.WrongReference, TruncateMIME: c.TruncateMIME, OtherBoundary: c.OtherBoundary,
+		HoldFor: c.HoldFor, HoldAtMost: time.Duration(c.HoldAtMost),
+	}
+	for _, d := range c.Delays {
+		disturbed.Delays = append(disturbed.Delays, spinesim.DelayShare{Share: d.Share, Delay: time.Duration(d.Delay)})
+	}
+	return disturbed
 }

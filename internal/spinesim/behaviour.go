@@ -37,10 +37,16 @@ type BehaviourInfo struct {
 	// notification, where the child has a record.
 	Processed bool `json:"processed"`
 
-	// Code is the SMSP response code that a provider should give its client.
-	Code string `json:"code"`
+	// Code is the SMSP response code that a provider should give its client,
+	// AsyncCode the one in the asynchronous pattern.
+	Code      string `json:"code"`
+	AsyncCode string `json:"async_code"`
 
-	Summary string `json:"summary"`
+	// Summary says what the behaviour does, AsyncSummary what it becomes in the
+	// asynchronous pattern; empty where that follows: an HL7 message is posted as the
+	// reply, anything else answers the request.
+	Summary      string `json:"summary"`
+	AsyncSummary string `json:"async_summary,omitempty"`
 }
 
 // behaviour is what a name stands for. At stageReply compose makes the reply,
@@ -49,6 +55,7 @@ type BehaviourInfo struct {
 type behaviour struct {
 	BehaviourInfo
 	stage   string
+	async   meaning
 	record  bool // a number without a record gets one
 	compose func(*call) response
 	deliver func(*conn, response, Step) (more bool)
@@ -83,20 +90,23 @@ type row struct {
 
 func behavioursByName() map[Behaviour]behaviour {
 	all := map[Behaviour]behaviour{}
+	meanings := asyncMeanings()
 	for _, r := range slices.Concat(successes(), refusals(), contradictions(), brokenReplies(), silences()) {
 		b := behaviour{
 			BehaviourInfo: BehaviourInfo{Name: r.name, Stage: stageReply, NHSNumber: r.number, Processed: r.processed, Code: r.code, Summary: r.summary},
-			stage:         stageReply, record: r.record, compose: r.compose, deliver: r.deliver,
+			async:         meanings[r.name], stage: stageReply, record: r.record, compose: r.compose, deliver: r.deliver,
 		}
+		b.AsyncCode, b.AsyncSummary = cmp.Or(b.async.code, b.Code), b.async.summary
 		all[r.name] = b
 		if r.lateNumber != "" {
 			b.Name, b.NHSNumber, b.Processed = Late(r.name), r.lateNumber, true
 			b.Summary = "CP-IS processes the query, then " + string(r.name)
+			b.AsyncSummary = ""
 			all[b.Name] = b
 		}
 	}
 	for _, b := range connectionFailures() {
-		b.Stage = b.stage
+		b.Stage, b.AsyncCode = b.stage, b.Code
 		all[b.Name] = b
 	}
 	return all
@@ -136,6 +146,9 @@ type call struct {
 	records []visibleRecord
 	history []*access
 
+	processed bool      // CP-IS processed it
+	immediate Immediate // answer due to an ebXML request that passed the checks
+
 	previous *message // the query before this one; nil for none
 }
 
@@ -143,8 +156,13 @@ func (c *call) stamp() string { return c.now.UTC().Format("20060102150405") }
 
 // envelope is a proper reply's.
 func (c *call) envelope() envelope {
+	prefix := ""
+	if c.m.ebxml != nil && c.sim.cfg.ReplyPrefixed {
+		prefix = "hl7"
+	}
 	return envelope{
-		soap: "SOAP", wsa: "wsa",
+		soap: "SOAP", wsa: "wsa", hl7: prefix,
+		direct:      c.m.ebxml != nil,
 		messageID:   c.sim.ids.next(),
 		interaction: interactionFound,
 		wrapped:     true,
@@ -176,7 +194,7 @@ func found(change func(*envelope, *answer)) func(*call) response {
 		if change != nil {
 			change(&e, a)
 		}
-		return xmlResponse(200, e.write(c.buf, nil, func(w *xmlWriter) { a.write(w, e.sender) }))
+		return e.write(c.buf, nil, func(w *xmlWriter) { a.write(w, e.sender) })
 	}
 }
 
@@ -186,7 +204,7 @@ func reasonsNotFound() []reason {
 }
 
 func notFound(c *call) response {
-	return xmlResponse(200, c.envelope().failed(c.buf, reasonsNotFound(), "ID"))
+	return c.envelope().failed(c.buf, reasonsNotFound(), "ID")
 }
 
 // failedWith is a failed query with other reasons or another envelope.
@@ -196,7 +214,7 @@ func failedWith(reasons []reason, change func(*envelope)) func(*call) response {
 		if change != nil {
 			change(&e)
 		}
-		return xmlResponse(200, e.failed(c.buf, reasons, "ID"))
+		return e.failed(c.buf, reasons, "ID")
 	}
 }
 
@@ -205,7 +223,7 @@ func acked(wrapped bool, typeCode string, reasons []reason, detail, display stri
 	return func(c *call) response {
 		e := c.envelope()
 		e.wrapped = wrapped
-		return xmlResponse(200, e.acknowledged(c.buf, typeCode, reasons, detail, display))
+		return e.acknowledged(c.buf, typeCode, reasons, detail, display)
 	}
 }
 

@@ -1,6 +1,9 @@
 package spinesim
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // document is the skeleton of a request: header and body are nil where the
 // envelope has not exactly one of them.
@@ -9,6 +12,7 @@ type document struct {
 	header   *node
 	bodies   []*node // elements of the SOAP body
 	body     *node   // the only one of them
+	action   string  // interaction that the envelope announces
 }
 
 func newDocument(root *node) document {
@@ -17,7 +21,14 @@ func newDocument(root *node) document {
 	if len(d.bodies) == 1 {
 		d.body = d.bodies[0]
 	}
+	_, d.action, _ = strings.Cut(d.header.only(nsWSA, "Action").text(), "/")
 	return d
+}
+
+// payloadDocument is a request that came as the payload of an ebXML message with that
+// action.
+func payloadDocument(root *node, action string) document {
+	return document{bodies: []*node{root}, body: root, action: action}
 }
 
 func (d document) query() *node {
@@ -28,6 +39,7 @@ func (d document) query() *node {
 type violation struct {
 	symbol string
 	text   string
+	ebCode string // of a check on an ebXML message
 }
 
 // check is one of the tests that Spine's published transforms apply; missing
@@ -37,9 +49,8 @@ type check struct {
 	missing func(d document, m *message) string
 }
 
-// firstViolation applies the checks in Spine's order. Each may rely on those
-// before it.
-func firstViolation(d document, m *message) *violation {
+// firstViolation applies the checks in order. Each may rely on those before it.
+func firstViolation(d document, m *message, checks []check) *violation {
 	for _, c := range checks {
 		text := c.missing(d, m)
 		if text != "" {
@@ -51,8 +62,14 @@ func firstViolation(d document, m *message) *violation {
 
 const notWellFormed = "ErrorBaseTms.MESSAGE_NOT_WELL_FORMED"
 
-// checks is never changed.
-var checks = []check{
+// The checks in Spine's order; those on the SOAP header have nothing to look at in an
+// ebXML message, whose own are in ebchecks.go. None is ever changed.
+var (
+	checks        = slices.Concat(soapChecks, wrapperChecks, sameASIDChecks, contentChecks)
+	payloadChecks = slices.Concat(wrapperChecks, contentChecks)
+)
+
+var soapChecks = []check{
 	{notWellFormed, func(d document, _ *message) string {
 		switch {
 		case d.envelope.space != nsSOAP || d.envelope.local != "Envelope":
@@ -82,6 +99,9 @@ var checks = []check{
 	{"ErrorBaseTms.SOAP_COMM_FUNC_SND_ERROR", func(d document, _ *message) string {
 		return unless(asidOf(d.header.hl7("communicationFunctionSnd")) != "", "no sending ASID in the SOAP header")
 	}},
+}
+
+var wrapperChecks = []check{
 	{"ErrorBase1732.INVALID_ID", func(_ document, m *message) string {
 		return unless(upperUUID(m.hl7ID), "not exactly one message id that is an upper-case UUID")
 	}},
@@ -92,10 +112,9 @@ var checks = []check{
 		return unless(d.body.hl7("versionCode").attr("code") != "", "not exactly one versionCode with a code")
 	}},
 	{"ErrorBase1732.INCONSISTENT_HL7_INTERACTION_ID", func(d document, _ *message) string {
-		_, action, _ := strings.Cut(d.header.only(nsWSA, "Action").text(), "/")
 		interaction := d.body.hl7("interactionId").attr("extension")
-		same := d.body.space == nsHL7 && interaction == d.body.local && interaction == action
-		return unless(same, "interactionId, the body's element and wsa:Action differ")
+		same := d.body.space == nsHL7 && interaction == d.body.local && interaction == d.action
+		return unless(same, "interactionId, the body's element and the envelope's Action differ")
 	}},
 	{"ErrorBase1732.INVALID_COMM_FUNC_RCV", func(_ document, m *message) string {
 		return unless(m.receiver != "", "not exactly one receiving ASID in the message")
@@ -103,12 +122,18 @@ var checks = []check{
 	{"ErrorBase1732.INVALID_COMM_FUNC_SND", func(_ document, m *message) string {
 		return unless(m.sender != "", "not exactly one sending ASID in the message")
 	}},
+}
+
+var sameASIDChecks = []check{
 	{"ErrorBase1732.INCONSISTENT_COMM_FUNC_RCV", func(d document, m *message) string {
 		return unless(asidOf(d.header.hl7("communicationFunctionRcv")) == m.receiver, "header and message name different receivers")
 	}},
 	{"ErrorBase1732.INCONSISTENT_COMM_FUNC_SND", func(d document, m *message) string {
 		return unless(asidOf(d.header.hl7("communicationFunctionSnd")) == m.sender, "header and message name different senders")
 	}},
+}
+
+var contentChecks = []check{
 	{"ErrorBase1732.INVALID_CONTROL_ACT", func(d document, _ *message) string {
 		return unless(d.body.hl7("ControlActEvent") != nil, "not exactly one ControlActEvent")
 	}},

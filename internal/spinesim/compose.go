@@ -31,7 +31,7 @@ func emptySuccess(recordTotal string) func(*call) response {
 		e := c.envelope()
 		a := newAnswer(c.m, c.stamp()+"+0000", nil, withAccess(nil, c.now, c.m))
 		a.recordTotal = recordTotal
-		return xmlResponse(200, e.write(c.buf, nil, func(w *xmlWriter) { a.write(w, e.sender) }))
+		return e.write(c.buf, nil, func(w *xmlWriter) { a.write(w, e.sender) })
 	}
 }
 
@@ -42,7 +42,9 @@ func previousAnswer(c *call) response {
 		return found(func(e *envelope, _ *answer) { e.relatesTo = "uuid:" + derivedID("another message") })(c)
 	}
 	before := *c
-	before.m = c.previous
+	asked := *c.previous
+	asked.ebxml = c.m.ebxml // the reply is in the pattern of this query
+	before.m = &asked
 	before.records, before.history = c.sim.store.look(c.previous.nhsNumber)
 	return asStored(&before)
 }
@@ -75,6 +77,14 @@ func page(status int) func(*call) response {
 	}
 }
 
+// url is where the query was sent.
+func (c *call) url() string {
+	if c.m.ebxml != nil {
+		return c.sim.AsyncURL()
+	}
+	return c.sim.URL()
+}
+
 func redirect(c *call) response {
-	return response{status: 302, contentType: "text/html", location: c.sim.URL() + "?moved", body: []byte("<html><body>Moved</body></html>\n")}
+	return response{status: 302, contentType: "text/html", location: c.url() + "?moved", body: []byte("<html><body>Moved</body></html>\n")}
 }

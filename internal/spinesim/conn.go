@@ -138,6 +138,9 @@ func (c *conn) closing() bool {
 
 // answer decides on the request and delivers what was decided.
 func (c *conn) answer(request *http.Request) (more bool) {
+	if request.URL.Path == c.sim.cfg.AsyncPath {
+		return c.answerAsync(request)
+	}
 	refusal, wrong := wrongHTTP(request, c.sim.cfg.Path)
 	if wrong {
 		return c.write(refusal, request.Close)

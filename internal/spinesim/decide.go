@@ -26,19 +26,26 @@ func (s *Simulator) decide(soapAction []string, body []byte, connection uint64, 
 	c.previous = s.previous.Swap(c.m)
 	c.step = s.stepFor(c.m.nhsNumber)
 	b := s.behaviours[c.step.Behaviour]
-	var told []Notification
-	if b.Processed {
-		if b.record {
-			s.store.ensure(c.m.nhsNumber)
-		}
-		c.records, c.history, told = s.store.process(c.m)
-	}
+	told := s.process(c, b)
 	s.remember(c, connection, told, "")
 	var r response
 	if b.compose != nil {
 		r = b.compose(c)
 	}
 	return r, c.step, b.deliver
+}
+
+// process lets CP-IS process a query if the behaviour has it do so.
+func (s *Simulator) process(c *call, b behaviour) (told []Notification) {
+	if !b.Processed {
+		return nil
+	}
+	if b.record {
+		s.store.ensure(c.m.nhsNumber)
+	}
+	c.processed = true
+	c.records, c.history, told = s.store.process(c.m)
+	return told
 }
 
 // read fills in the message; it returns the first check that the request fails.
@@ -49,7 +56,7 @@ func (c *call) read(body []byte) *violation {
 	}
 	d := newDocument(root)
 	c.m = understand(d)
-	return firstViolation(d, c.m)
+	return firstViolation(d, c.m, checks)
 }
 
 // stepFor is the scripted step, else the behaviour bound to the number, else
@@ -68,7 +75,13 @@ func (s *Simulator) stepFor(number string) Step {
 
 func (s *Simulator) remember(c *call, connection uint64, told []Notification, refusal string) {
 	m := c.m
+	pattern, conversation := "sync", ""
+	if m.ebxml != nil {
+		pattern, conversation = "async", m.ebxml.conversationID
+	}
 	s.evidence.record(Query{
+		Pattern:          pattern,
+		ConversationID:   conversation,
 		Time:             c.now.Round(0).In(time.UTC),
 		Connection:       connection,
 		MessageID:        m.messageID,
@@ -83,7 +96,8 @@ func (s *Simulator) remember(c *call, connection uint64, told []Notification, re
 		Organisation:     m.author.organisation.extension,
 		OrganisationName: m.author.orgName,
 		Behaviour:        c.step.Behaviour,
-		Processed:        refusal == "" && s.behaviours[c.step.Behaviour].Processed,
+		Immediate:        c.immediate,
+		Processed:        c.processed,
 		Refusal:          refusal,
 	}, told)
 }

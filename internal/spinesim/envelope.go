@@ -1,5 +1,7 @@
 package spinesim
 
+import "strings"
+
 // Reply interactions.
 const (
 	interactionFound  = "REPC_IN000007GB01"
@@ -26,39 +28,54 @@ type envelope struct {
 	sender         string
 	created        string // yyyyMMddHHmmss
 	versionCode    string
-	padding        int // bytes of space before the body
+	padding        int  // bytes of space before the body
+	direct         bool // the interaction is the whole document, as ebXML carries it
 }
 
 // write writes the whole reply: header, wrappers, and control act around what
 // act and ack add.
-func (e envelope) write(buf []byte, ack, act func(*xmlWriter)) []byte {
+func (e envelope) write(buf []byte, ack, act func(*xmlWriter)) response {
 	w := &xmlWriter{buf: buf}
 	if e.hl7 != "" {
 		w.prefix = e.hl7 + ":"
 	}
 	w.raw(xmlDeclaration)
-	w.raw("<" + e.soap + `:Envelope xmlns:` + e.soap + `="` + nsSOAP + `" xmlns:` + e.wsa + `="` + nsWSA + `" xmlns="` + nsHL7 + `" xmlns:hl7="` + nsHL7 + `">`)
-	e.header(w)
+	if !e.direct {
+		w.raw("<" + e.soap + `:Envelope xmlns:` + e.soap + `="` + nsSOAP + `" xmlns:` + e.wsa + `="` + nsWSA + `" xmlns="` + nsHL7 + `" xmlns:hl7="` + nsHL7 + `">`)
+		e.header(w)
+	}
 	for range e.padding / 64 {
 		w.raw("                                                               \n")
 	}
-	w.raw("<" + e.soap + ":Body>")
+	if e.direct {
+		e.content(w, ack, act)
+	} else {
+		w.raw("<" + e.soap + ":Body>")
+		e.content(w, ack, act)
+		w.raw("</" + e.soap + ":Body></" + e.soap + ":Envelope>")
+	}
+	r := xmlResponse(200, w.buf)
+	r.action, r.refTo = e.interaction, strings.TrimPrefix(e.relatesTo, "uuid:")
+	return r
+}
+
+// content is the interaction, in its wrapper if it has one.
+func (e envelope) content(w *xmlWriter, ack, act func(*xmlWriter)) {
 	declared := "xmlns"
 	if e.hl7 != "" {
 		declared = "xmlns:" + e.hl7
 	}
-	if e.wrapped {
+	wrapped := e.wrapped && !e.direct
+	if wrapped {
 		w.open(wrapper, declared, nsHL7)
 	}
 	w.open(e.interaction, declared, nsHL7)
 	e.transmission(w, ack)
 	act(w)
 	w.close(e.interaction)
-	if e.wrapped {
+	if wrapped {
 		w.close(wrapper)
 	}
-	w.raw("</" + e.soap + ":Body></" + e.soap + ":Envelope>")
-	return w.buf
 }
 
 func (e envelope) header(w *xmlWriter) {
@@ -152,7 +169,7 @@ func acknowledgement(typeCode, messageRef, detail, display string) func(*xmlWrit
 }
 
 // failed is a QUQI_IN010000UK14; queryAck is left out where ack is empty.
-func (e envelope) failed(buf []byte, reasons []reason, ack string) []byte {
+func (e envelope) failed(buf []byte, reasons []reason, ack string) response {
 	e.interaction = interactionFailed
 	return e.write(buf, acknowledgement("AE", e.messageRef, "", ""), func(w *xmlWriter) {
 		controlAct(w, e.sender)
@@ -165,7 +182,7 @@ func (e envelope) failed(buf []byte, reasons []reason, ack string) []byte {
 }
 
 // acknowledged is an MCCI_IN010000UK13 of the given type: AA, AE or AR.
-func (e envelope) acknowledged(buf []byte, typeCode string, reasons []reason, detail, display string) []byte {
+func (e envelope) acknowledged(buf []byte, typeCode string, reasons []reason, detail, display string) response {
 	e.interaction = interactionAck
 	return e.write(buf, acknowledgement(typeCode, e.messageRef, detail, display), func(w *xmlWriter) {
 		controlAct(w, e.sender)

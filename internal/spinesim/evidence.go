@@ -1,7 +1,9 @@
 package spinesim
 
 import (
+	"cmp"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -15,7 +17,21 @@ type Counters struct {
 	Refused       int64 `json:"refused"`        // queries that violated one of Spine's checks
 	Duplicates    int64 `json:"duplicates"`     // queries whose HL7 id had been seen
 	Processed     int64 `json:"processed"`      // queries that CP-IS processed, with a record or without
-	Notifications int64 `json:"notifications"`  // notifications to local authorities
+	Asynchronous  int64 `json:"asynchronous"`   // ebXML requests, whatever became of them
+	Eliminated    int64 `json:"eliminated"`     // ebXML requests dropped as repeats, by contract
+
+	// ProcessedAgain counts queries processed although one with the same HL7 id, ebXML
+	// message id or query id had been: zero is the proof that nothing was asked twice,
+	// as far back as queries are kept.
+	ProcessedAgain int64 `json:"processed_again"`
+
+	// Posts counts attempts to deliver replies, RepliesByFate and RepliesByChaos the
+	// replies whose story has ended; undisturbed ones are under "undisturbed".
+	Posts          int64            `json:"posts"`
+	RepliesByFate  map[string]int64 `json:"replies_by_fate"`
+	RepliesByChaos map[string]int64 `json:"replies_by_chaos"`
+
+	Notifications int64 `json:"notifications"` // notifications to local authorities
 
 	// ByNumber counts queries per NHS number, ProcessedByNumber those processed,
 	// NotificationsByNumber and NotificationsByAuthority the notifications per
@@ -34,7 +50,9 @@ type Query struct {
 	Sequence         int64     `json:"sequence"` // from 1, in the order in which requests were understood
 	Time             time.Time `json:"time"`
 	Connection       uint64    `json:"connection"` // from 1, in the order of acceptance
-	MessageID        string    `json:"message_id"` // SOAP, with its uuid: prefix
+	Pattern          string    `json:"pattern"`    // sync or async
+	MessageID        string    `json:"message_id"` // SOAP's with its uuid: prefix, or ebXML's
+	ConversationID   string    `json:"conversation_id,omitempty"`
 	HL7ID            string    `json:"hl7_id"`
 	QueryID          string    `json:"query_id"` // the event id, which the history shows
 	NHSNumber        string    `json:"nhs_number"`
@@ -46,9 +64,10 @@ type Query struct {
 	Organisation     string    `json:"organisation"`   // ODS code
 	OrganisationName string    `json:"organisation_name"`
 	Behaviour        Behaviour `json:"behaviour"`
-	Processed        bool      `json:"processed"`         // CP-IS processed it
-	Notifications    int       `json:"notifications"`     // local authorities told
-	Refusal          string    `json:"refusal,omitempty"` // symbol of the violated check
+	Immediate        Immediate `json:"immediate,omitempty"` // due to an ebXML request, unless the behaviour answers it
+	Processed        bool      `json:"processed"`           // CP-IS processed it
+	Notifications    int       `json:"notifications"`       // local authorities told
+	Refusal          string    `json:"refusal,omitempty"`   // symbol of the violated check
 }
 
 // Notification is what one local authority would have been told: that somebody
@@ -69,6 +88,9 @@ type evidence struct {
 	counters      Counters
 	queries       *ring[Query]
 	notifications *ring[Notification]
+	replies       *ring[Reply]
+	processed     map[string]int64 // times by id, of as many queries as are kept
+	processedIDs  *ring[string]
 }
 
 func newEvidence(queries, notifications int) *evidence {
@@ -76,6 +98,9 @@ func newEvidence(queries, notifications int) *evidence {
 		counters:      emptyCounters(),
 		queries:       newRing[Query](queries),
 		notifications: newRing[Notification](notifications),
+		replies:       newRing[Reply](queries),
+		processed:     map[string]int64{},
+		processedIDs:  newRing[string](3 * queries),
 	}
 }
 
@@ -86,6 +111,8 @@ func emptyCounters() Counters {
 		NotificationsByNumber:    map[string]int64{},
 		NotificationsByAuthority: map[string]int64{},
 		ByBehaviour:              map[string]int64{},
+		RepliesByFate:            map[string]int64{},
+		RepliesByChaos:           map[string]int64{},
 	}
 }
 
@@ -110,6 +137,7 @@ func (e *evidence) record(q Query, told []Notification) {
 	}
 	if q.Processed {
 		c.Processed++
+		e.countProcessed(q)
 		increment(c.ProcessedByNumber, q.NHSNumber)
 	}
 	for _, n := range told {
@@ -119,6 +147,41 @@ func (e *evidence) record(q Query, told []Notification) {
 		e.notifications.add(n)
 	}
 	e.queries.add(q)
+}
+
+// countProcessed counts a processed query under each of its ids; e.mu must be held.
+func (e *evidence) countProcessed(q Query) {
+	again := false
+	ids := []string{q.HL7ID, q.QueryID}
+	if q.Pattern == "async" {
+		ids = append(ids, q.MessageID)
+	}
+	slices.Sort(ids) // by custom the message ids are the same
+	for _, id := range slices.Compact(ids) {
+		e.processed[id]++
+		if e.processed[id] > 1 {
+			again = true
+			continue
+		}
+		oldest, dropped := e.processedIDs.add(id)
+		if dropped {
+			delete(e.processed, oldest)
+		}
+	}
+	if again {
+		e.counters.ProcessedAgain++
+	}
+}
+
+// recordReply keeps one reply whose story has ended.
+func (e *evidence) recordReply(r Reply) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	r.Sequence = e.replies.total + 1
+	e.counters.Posts += int64(len(r.Posts))
+	e.counters.RepliesByFate[string(r.Fate)]++
+	e.counters.RepliesByChaos[cmp.Or(string(r.Chaos), "undisturbed")]++
+	e.replies.add(r)
 }
 
 // maxKeys bounds the maps of Counters.
@@ -138,6 +201,9 @@ func (e *evidence) reset() {
 	e.counters = emptyCounters()
 	e.queries.clear()
 	e.notifications.clear()
+	e.replies.clear()
+	clear(e.processed)
+	e.processedIDs.clear()
 }
 
 // Counters is a copy of the counters.
@@ -150,6 +216,8 @@ func (s *Simulator) Counters() Counters {
 	c.NotificationsByNumber = maps.Clone(c.NotificationsByNumber)
 	c.NotificationsByAuthority = maps.Clone(c.NotificationsByAuthority)
 	c.ByBehaviour = maps.Clone(c.ByBehaviour)
+	c.RepliesByFate = maps.Clone(c.RepliesByFate)
+	c.RepliesByChaos = maps.Clone(c.RepliesByChaos)
 	return c
 }
 
@@ -165,4 +233,20 @@ func (s *Simulator) Notifications() []Notification {
 	s.evidence.mu.Lock()
 	defer s.evidence.mu.Unlock()
 	return s.evidence.notifications.list(0)
+}
+
+// Replies lists the newest replies of the asynchronous pattern whose story has ended,
+// oldest first.
+func (s *Simulator) Replies() []Reply {
+	s.evidence.mu.Lock()
+	defer s.evidence.mu.Unlock()
+	return s.evidence.replies.list(0)
+}
+
+// TimesProcessed is how often CP-IS processed a query with that HL7 id, ebXML message
+// id or query id, as far back as queries are kept.
+func (s *Simulator) TimesProcessed(id string) int64 {
+	s.evidence.mu.Lock()
+	defer s.evidence.mu.Unlock()
+	return s.evidence.processed[id]
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"strings"
 )
 
@@ -32,11 +33,54 @@ func guard(cfg Config) (*x509.CertPool, error) {
 	if cfg.Generate < 0 || cfg.Delay < 0 || cfg.KeepQueries < 0 || cfg.KeepNotifications < 0 || cfg.KeepIDs < 0 {
 		return nil, errors.New("a count or delay is negative")
 	}
-	err = guardServerCertificate(cfg.Certificate)
+	err = guardOwnCertificate("server", cfg.Certificate)
 	if err != nil {
 		return nil, err
 	}
-	return guardAuthorities(cfg.ClientCAs)
+	return guardAuthorities("client", cfg.ClientCAs)
+}
+
+// guardReplies does the same for what the asynchronous pattern adds. It returns the
+// authorities of the servers that are posted to.
+func guardReplies(cfg Config) (*x509.CertPool, error) {
+	if !strings.HasPrefix(cfg.AsyncPath, "/") || cfg.AsyncPath == cfg.Path {
+		return nil, fmt.Errorf("the path %q of the asynchronous pattern does not begin with a slash, or is that of the synchronous one", cfg.AsyncPath)
+	}
+	switch cfg.AsyncRefusal {
+	case RefuseWithMessageError, RefuseWithHarnessError, RefuseWithFault:
+	default:
+		return nil, fmt.Errorf("the refusal %q of ebXML messages is none of message-error, message-error-402005 and fault", cfg.AsyncRefusal)
+	}
+	err := errors.Join(cfg.Contract.validate(), cfg.Immediate.validate(), cfg.Chaos.validate())
+	if err != nil {
+		return nil, err
+	}
+	err = guardOwnCertificate("reply", cfg.ReplyCertificate)
+	if err != nil {
+		return nil, err
+	}
+	return guardAuthorities("reply", cfg.ReplyCAs)
+}
+
+// replyTargets reads the URLs that replies may be posted to.
+func replyTargets(cfg Config, urls []string) ([]*url.URL, error) {
+	if len(urls) > maxReplyURLs {
+		return nil, fmt.Errorf("%d reply URLs are more than %d", len(urls), maxReplyURLs)
+	}
+	var targets []*url.URL
+	for _, text := range urls {
+		u, err := url.Parse(text)
+		switch {
+		case err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil:
+			return nil, fmt.Errorf("the reply URL %q is not an https URL", text)
+		case productionName(u.Hostname()):
+			return nil, fmt.Errorf("the reply URL %q is under a domain of the NHS: a simulator must not post there", text)
+		case !loopback(u.Hostname()) && !cfg.AllowNonLoopback:
+			return nil, fmt.Errorf("the reply URL %q is not loopback: set allow_non_loopback if a simulator may post there", text)
+		}
+		targets = append(targets, u)
+	}
+	return targets, nil
 }
 
 // guardAddresses: what answers with invented children must not be reachable
@@ -79,16 +123,16 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-func guardServerCertificate(c tls.Certificate) error {
+func guardOwnCertificate(whose string, c tls.Certificate) error {
 	if len(c.Certificate) == 0 || c.PrivateKey == nil {
-		return errors.New("the server certificate is missing")
+		return fmt.Errorf("the %s certificate is missing", whose)
 	}
 	for _, der := range c.Certificate {
 		parsed, err := x509.ParseCertificate(der)
 		if err != nil {
-			return fmt.Errorf("the server certificate cannot be read: %w", err)
+			return fmt.Errorf("the %s certificate cannot be read: %w", whose, err)
 		}
-		err = guardCertificate("server", parsed)
+		err = guardCertificate(whose, parsed)
 		if err != nil {
 			return err
 		}
@@ -96,7 +140,7 @@ func guardServerCertificate(c tls.Certificate) error {
 	return nil
 }
 
-func guardAuthorities(text []byte) (*x509.CertPool, error) {
+func guardAuthorities(whose string, text []byte) (*x509.CertPool, error) {
 	pool := x509.NewCertPool()
 	count := 0
 	for {
@@ -106,13 +150,13 @@ func guardAuthorities(text []byte) (*x509.CertPool, error) {
 			break
 		}
 		if block.Type != "CERTIFICATE" {
-			return nil, fmt.Errorf("the file of client authorities holds a %s", block.Type)
+			return nil, fmt.Errorf("the file of %s authorities holds a %s", whose, block.Type)
 		}
 		parsed, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return nil, fmt.Errorf("a client authority's certificate cannot be read: %w", err)
+			return nil, fmt.Errorf("a %s authority's certificate cannot be read: %w", whose, err)
 		}
-		err = guardCertificate("client authority's", parsed)
+		err = guardCertificate(whose+" authority's", parsed)
 		if err != nil {
 			return nil, err
 		}
@@ -120,7 +164,7 @@ func guardAuthorities(text []byte) (*x509.CertPool, error) {
 		count++
 	}
 	if count == 0 {
-		return nil, errors.New("the client authorities are missing: mutual TLS needs at least one")
+		return nil, fmt.Errorf("the %s authorities are missing: mutual TLS needs at least one", whose)
 	}
 	return pool, nil
 }

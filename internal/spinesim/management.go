@@ -65,6 +65,18 @@ func (s *Simulator) managementHandler() http.Handler {
 			writeJSON(w, map[string]any{"notifications": newest(s.Notifications(), limit)})
 		}
 	})
+	mux.HandleFunc("GET /replies", func(w http.ResponseWriter, r *http.Request) {
+		limit, ok := limitOf(w, r)
+		if ok {
+			writeJSON(w, map[string]any{"replies": newest(s.Replies(), limit)})
+		}
+	})
+	mux.HandleFunc("GET /processed", func(w http.ResponseWriter, r *http.Request) {
+		id := r.URL.Query().Get("id")
+		writeJSON(w, map[string]any{"id": id, "times": s.TimesProcessed(id)})
+	})
+	mux.HandleFunc("POST /reply-urls", s.postReplyURLs)
+	mux.HandleFunc("POST /chaos", s.postChaos)
 	mux.HandleFunc("POST /script", s.postScript)
 	mux.HandleFunc("POST /reset", s.postReset)
 	return mux
@@ -73,6 +85,9 @@ func (s *Simulator) managementHandler() http.Handler {
 func (s *Simulator) getState(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, map[string]any{
 		"url":             s.URL(),
+		"async_url":       s.AsyncURL(),
+		"reply_urls":      s.ReplyURLs(),
+		"pending_replies": s.PendingReplies(),
 		"asid":            s.cfg.ASID,
 		"time":            s.cfg.Clock().UTC(),
 		"counters":        s.Counters(),
@@ -92,48 +107,125 @@ type stepRequest struct {
 	Times     int       `json:"times"`
 	Every     bool      `json:"every"`
 	Delay     string    `json:"delay"`
+	Immediate Immediate `json:"immediate"`
 }
 
 func (r scriptRequest) script() (Script, error) {
 	script := Script{NHSNumber: r.NHSNumber, Repeat: r.Repeat}
 	for _, step := range r.Steps {
-		var delay time.Duration
-		if step.Delay != "" {
-			var err error
-			delay, err = time.ParseDuration(step.Delay)
-			if err != nil {
-				return Script{}, fmt.Errorf("the delay %q is not a duration such as 1.5s", step.Delay)
-			}
+		delay, err := durationOf(step.Delay)
+		if err != nil {
+			return Script{}, err
 		}
-		script.Steps = append(script.Steps, Step{Behaviour: step.Behaviour, Times: step.Times, Every: step.Every, Delay: delay})
+		script.Steps = append(script.Steps, Step{Behaviour: step.Behaviour, Times: step.Times, Every: step.Every, Delay: delay, Immediate: step.Immediate})
 	}
 	return script, nil
 }
 
 func (s *Simulator) postScript(w http.ResponseWriter, r *http.Request) {
-	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20))
-	decoder.DisallowUnknownFields()
 	var request scriptRequest
-	err := decoder.Decode(&request)
+	err := readJSON(w, r, &request)
 	if err != nil {
 		writeError(w, fmt.Errorf("the script cannot be read: %w", err))
 		return
 	}
 	script, err := request.script()
-	if err != nil {
-		writeError(w, err)
-		return
+	if err == nil {
+		err = s.Play(script)
 	}
-	err = s.Play(script)
-	if err != nil {
-		writeError(w, err)
-		return
-	}
-	writeJSON(w, map[string]string{"status": "ok"})
+	writeDone(w, err)
 }
 
 func (s *Simulator) postReset(w http.ResponseWriter, _ *http.Request) {
-	err := s.Reset()
+	writeDone(w, s.Reset())
+}
+
+// postReplyURLs replaces the reply URLs; always is 0 for in turn, else the nth.
+func (s *Simulator) postReplyURLs(w http.ResponseWriter, r *http.Request) {
+	var request struct {
+		URLs   []string `json:"urls"`
+		Always int      `json:"always"`
+	}
+	err := readJSON(w, r, &request)
+	if err != nil {
+		writeError(w, fmt.Errorf("the reply URLs cannot be read: %w", err))
+		return
+	}
+	writeDone(w, s.setReplies(request.URLs, request.Always))
+}
+
+// chaosRequest is Chaos as JSON; durations are Go's, such as "1.5s".
+type chaosRequest struct {
+	Seed           uint64 `json:"seed"`
+	Duplicate      int    `json:"duplicate"`
+	Reorder        int    `json:"reorder"`
+	Lose           int    `json:"lose"`
+	FlipBits       int    `json:"flip_bits"`
+	WrongReference int    `json:"wrong_reference"`
+	TruncateMIME   int    `json:"truncate_mime"`
+	OtherBoundary  int    `json:"other_boundary"`
+	HoldFor        int    `json:"hold_for"`
+	HoldAtMost     string `json:"hold_at_most"`
+	Delays         []struct {
+		Share int    `json:"share"`
+		Delay string `json:"delay"`
+	} `json:"delays"`
+}
+
+func (r chaosRequest) chaos() (Chaos, error) {
+	c := Chaos{
+		Seed: r.Seed, Duplicate: r.Duplicate, Reorder: r.Reorder, Lose: r.Lose, FlipBits: r.FlipBits,
+		WrongReference: r.WrongReference, TruncateMIME: r.TruncateMIME, OtherBoundary: r.OtherBoundary, HoldFor: r.HoldFor,
+	}
+	var err error
+	c.HoldAtMost, err = durationOf(r.HoldAtMost)
+	if err != nil {
+		return Chaos{}, err
+	}
+	for _, share := range r.Delays {
+		delay, err := durationOf(share.Delay)
+		if err != nil {
+			return Chaos{}, err
+		}
+		c.Delays = append(c.Delays, DelayShare{Share: share.Share, Delay: delay})
+	}
+	return c, nil
+}
+
+func (s *Simulator) postChaos(w http.ResponseWriter, r *http.Request) {
+	var request chaosRequest
+	err := readJSON(w, r, &request)
+	if err != nil {
+		writeError(w, fmt.Errorf("the chaos cannot be read: %w", err))
+		return
+	}
+	chaos, err := request.chaos()
+	if err == nil {
+		err = s.Disturb(chaos)
+	}
+	writeDone(w, err)
+}
+
+// durationOf reads a duration; empty is none.
+func durationOf(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return 0, fmt.Errorf("the delay %q is not a duration such as 1.5s", text)
+	}
+	return d, nil
+}
+
+// readJSON reads a request of a mebibyte at most, without unknown fields.
+func readJSON(w http.ResponseWriter, r *http.Request, into any) error {
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20))
+	decoder.DisallowUnknownFields()
+	return decoder.Decode(into)
+}
+
+func writeDone(w http.ResponseWriter, err error) {
 	if err != nil {
 		writeError(w, err)
 		return

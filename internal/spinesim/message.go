@@ -27,7 +27,7 @@ const (
 // message is one query as understood. Fields that the request did not hold are
 // empty, so that even a refused request can be answered and remembered.
 type message struct {
-	messageID string // with uuid:
+	messageID string // with uuid: in SOAP, bare in ebXML
 	replyTo   string // an address
 	hl7ID     string
 	receiver  string // ASIDs of the wrapper
@@ -36,6 +36,7 @@ type message struct {
 	time      string // effectiveTime of the query, as received
 	nhsNumber string
 	author    author
+	ebxml     *ebHeader // of the ebXML message around it; nil in SOAP
 }
 
 // author is who asks: a person with a smartcard, or a system.

@@ -11,6 +11,9 @@ const (
 	simulatorHeaderValue = "not real information"
 )
 
+// mediaXML is the media type of every proper reply.
+const mediaXML = "text/xml; charset=utf-8"
+
 // response is one HTTP reply.
 type response struct {
 	status      int
@@ -18,10 +21,14 @@ type response struct {
 	location    string // of a redirect
 	body        []byte
 	close       bool // the client asked for the connection's end
+
+	// Of an HL7 message, empty for what is none: its interaction, and the id of the
+	// message to which it says that it relates.
+	action, refTo string
 }
 
 func xmlResponse(status int, body []byte) response {
-	return response{status: status, contentType: "text/xml; charset=utf-8", body: body}
+	return response{status: status, contentType: mediaXML, body: body}
 }
 
 func plainResponse(status int, text string) response {

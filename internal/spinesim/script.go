@@ -18,6 +18,10 @@ type Step struct {
 	// Delay is waited before the reply; for slow-drip it is the pause between
 	// two pieces, and for the stalls their length. Zero has the behaviour's own.
 	Delay time.Duration
+
+	// Immediate is the answer on the connection of an ebXML request, if the behaviour
+	// leaves one to be chosen; empty for the configured one.
+	Immediate Immediate
 }
 
 // Script is a queue of steps: each call takes the next. A call for which
@@ -35,8 +39,8 @@ type Script struct {
 const maxScripts = 10_000
 
 // Play replaces the script for the same number, or for all calls. A script
-// without steps clears it. It returns an error for an unknown behaviour, a
-// negative count, a behaviour that strikes before the number is known in a
+// without steps clears it. It returns an error for an unknown behaviour or
+// immediate answer, a negative count, a behaviour that strikes before the number is known in a
 // script for one number, or more than 10,000 scripts.
 func (s *Simulator) Play(script Script) error {
 	return s.scripts.play(script)
@@ -70,6 +74,10 @@ func (s *scripts) play(script Script) error {
 			return fmt.Errorf("the step %s has a negative number of calls or delay", step.Behaviour)
 		case script.NHSNumber != "" && b.stage != stageReply:
 			return fmt.Errorf("the behaviour %s strikes before the NHS number is known and cannot be scripted for one number", step.Behaviour)
+		}
+		err := step.Immediate.validate()
+		if err != nil {
+			return err
 		}
 	}
 	script.Steps = append([]Step(nil), script.Steps...)

@@ -3,7 +3,8 @@
 // of Ward's wire and shares no codec with it: what one misreads, the other
 // does not misread in the same way.
 //
-// It speaks the synchronous pattern over HTTP/1.1 and mutual TLS, applies the
+// It speaks the synchronous pattern and the asynchronous one, which is ebXML, over
+// HTTP/1.1 and mutual TLS, applies the
 // checks that Spine applies to a request, keeps synthetic children with their
 // plans and access histories, counts the notifications that local authorities
 // would have received, and misbehaves on request in every way that a client
@@ -17,7 +18,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -25,111 +25,9 @@ import (
 	"time"
 )
 
-// TestASID is the accredited system id that stands for Spine in public test data.
-const TestASID = "928942012545"
-
-// DefaultPath is where queries are received unless the configuration says otherwise.
-const DefaultPath = "/sync-service"
-
 // maxConnections is how many connections are served at a time; further ones are
 // closed at once.
 const maxConnections = 10_000
-
-// Refusal says how a request that violates one of Spine's checks is answered.
-type Refusal string
-
-// The two refusals.
-const (
-	RefuseWithFault Refusal = "fault"   // SOAP fault 200, the check's symbol in its description
-	RefuseWithError Refusal = "mcci-ae" // MCCI_IN010000UK13 AE, the check's symbol as display name
-)
-
-// Config is everything a simulator needs. Zero values have the defaults that
-// the comments give; Certificate and ClientCAs have none.
-type Config struct {
-	// Address is host:port of the protocol; default 127.0.0.1:0. A host that
-	// is not loopback needs AllowNonLoopback.
-	Address          string
-	AllowNonLoopback bool
-
-	// ManagementAddress is host:port of the management interface, which must be
-	// loopback; empty for none.
-	ManagementAddress string
-
-	// Path of the query service; default DefaultPath.
-	Path string
-
-	// Certificate is the server's; ClientCAs is the PEM of the authorities whose
-	// client certificates are accepted. MaxTLSVersion is tls.VersionTLS12 or
-	// tls.VersionTLS13, the default.
-	Certificate   tls.Certificate
-	ClientCAs     []byte
-	MaxTLSVersion uint16
-
-	// ASID is the simulator's accredited system id; default TestASID.
-	ASID string
-
-	// Generate is the number of children added to the cast, each derived from
-	// its number.
-	Generate int
-
-	// Seed fixes the message ids that the simulator makes; 0 for random ones.
-	Seed uint64
-
-	// Children are added to the cast; Scripts are played from the start and
-	// again after each Reset.
-	Children []Child
-	Scripts  []Script
-
-	// Refusal answers violated checks; default RefuseWithFault.
-	Refusal Refusal
-
-	// Delay is waited before every reply; default none.
-	Delay time.Duration
-
-	// KeepQueries and KeepNotifications bound the evidence kept (the newest);
-	// default 200,000 each. KeepIDs bounds the memory of HL7 ids; default 1,000,000.
-	KeepQueries, KeepNotifications, KeepIDs int
-
-	// Clock gives the time; default time.Now. Log receives one line per start
-	// and refusal to start; default none.
-	Clock func() time.Time
-	Log   *slog.Logger
-}
-
-func (c Config) withDefaults() Config {
-	if c.Address == "" {
-		c.Address = "127.0.0.1:0"
-	}
-	if c.Path == "" {
-		c.Path = DefaultPath
-	}
-	if c.MaxTLSVersion == 0 {
-		c.MaxTLSVersion = tls.VersionTLS13
-	}
-	if c.ASID == "" {
-		c.ASID = TestASID
-	}
-	if c.Refusal == "" {
-		c.Refusal = RefuseWithFault
-	}
-	if c.KeepQueries == 0 {
-		c.KeepQueries = 200_000
-	}
-	if c.KeepNotifications == 0 {
-		c.KeepNotifications = 200_000
-	}
-	if c.KeepIDs == 0 {
-		c.KeepIDs = 1_000_000
-	}
-	if c.Clock == nil {
-		c.Clock = time.Now
-	}
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
-	}
-	return c
-}
 
 // Simulator is one simulated Spine. Its methods may be called from several
 // goroutines.
@@ -142,7 +40,11 @@ type Simulator struct {
 	scripts    *scripts
 	evidence   *evidence
 	seen       *idMemory
+	arrived    *arrivals
 	previous   atomic.Pointer[message] // the question before the present one
+	chaos      *deck
+	dispatch   *dispatch
+	cut        context.CancelFunc // ends what is still being posted
 
 	listener   net.Listener
 	management *http.Server
@@ -165,6 +67,11 @@ func New(cfg Config) (*Simulator, error) {
 		cfg.Log.Error("simulator refused its configuration", "error", err)
 		return nil, err
 	}
+	replyCAs, err := guardReplies(cfg)
+	if err != nil {
+		cfg.Log.Error("simulator refused its configuration", "error", err)
+		return nil, err
+	}
 	behaviours := behavioursByName()
 	s := &Simulator{
 		cfg:        cfg,
@@ -173,8 +80,17 @@ func New(cfg Config) (*Simulator, error) {
 		scripts:    newScripts(behaviours),
 		evidence:   newEvidence(cfg.KeepQueries, cfg.KeepNotifications),
 		seen:       newIDMemory(cfg.KeepIDs),
+		arrived:    newArrivals(cfg.KeepIDs),
+		chaos:      newDeck(cfg.Chaos),
 		conns:      map[*conn]struct{}{},
 		done:       make(chan struct{}),
+	}
+	posting, cut := context.WithCancel(context.Background())
+	s.cut = cut
+	s.dispatch = newDispatch(cfg, replyCAs, posting, s.evidence.recordReply)
+	err = s.setReplies(cfg.ReplyURLs, cfg.ReplyTo)
+	if err != nil {
+		return nil, err
 	}
 	s.tls = &tls.Config{
 		Certificates: []tls.Certificate{cfg.Certificate},
@@ -302,6 +218,7 @@ func (s *Simulator) Close(ctx context.Context) error {
 	}()
 	select {
 	case <-finished:
+		s.cut()
 		return nil
 	case <-ctx.Done():
 	}
@@ -310,6 +227,7 @@ func (s *Simulator) Close(ctx context.Context) error {
 		c.raw.Close()
 	}
 	s.mu.Unlock()
+	s.cut()
 	<-finished
 	return ctx.Err()
 }
@@ -336,13 +254,22 @@ func (s *Simulator) URL() string {
 	return "https://" + s.Addr() + s.cfg.Path
 }
 
-// Reset forgets queries, notifications, counters, message ids and every access
-// since the start, and plays the configured scripts anew. Connections stay.
+// AsyncURL is where to send ebXML requests once started.
+func (s *Simulator) AsyncURL() string {
+	return "https://" + s.Addr() + s.cfg.AsyncPath
+}
+
+// Reset forgets queries, notifications, counters, message ids, replies that wait
+// and every access since the start, and plays the configured scripts and chaos anew.
+// Connections and reply URLs stay.
 func (s *Simulator) Reset() error {
 	s.scripts.clear()
+	s.dispatch.forget()
+	s.chaos.shuffle(s.cfg.Chaos)
 	s.store.reset()
 	s.evidence.reset()
 	s.seen.reset()
+	s.arrived.reset()
 	s.previous.Store(nil)
 	return s.playConfigured()
 }

@@ -144,12 +144,15 @@ func (n *node) elements() []*node {
 }
 
 // attr is the value of an attribute without namespace, empty if absent.
-func (n *node) attr(local string) string {
+func (n *node) attr(local string) string { return n.attrIn("", local) }
+
+// attrIn is the value of an attribute of that namespace, empty if absent.
+func (n *node) attrIn(space, local string) string {
 	if n == nil {
 		return ""
 	}
 	for _, a := range n.attrs {
-		if a.Name.Local == local && a.Name.Space == "" {
+		if a.Name.Local == local && a.Name.Space == space {
 			return a.Value
 		}
 	}

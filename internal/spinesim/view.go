@@ -12,6 +12,9 @@ type ChildView struct {
 	// Code is the SMSP response code that a provider should answer with.
 	Code string `json:"code"`
 
+	// AsyncCode is the one in the asynchronous pattern.
+	AsyncCode string `json:"async_code"`
+
 	// Records are the visible ones.
 	Records []RecordView `json:"records"`
 
@@ -75,7 +78,8 @@ func (s *Simulator) view(c Child) ChildView {
 		Family:    c.Family,
 		Situation: c.Situation,
 		Behaviour: c.Behaviour,
-		Code:      s.expectedCode(c, len(records)),
+		Code:      s.expectedCode(c, len(records), false),
+		AsyncCode: s.expectedCode(c, len(records), true),
 		Records:   make([]RecordView, 0, len(records)),
 		Accesses:  len(history),
 	}
@@ -91,11 +95,15 @@ func (s *Simulator) view(c Child) ChildView {
 	return v
 }
 
-func (s *Simulator) expectedCode(c Child, records int) string {
+func (s *Simulator) expectedCode(c Child, records int, async bool) string {
 	b, bound := s.behaviours[c.Behaviour]
+	code := b.Code
+	if async {
+		code = b.AsyncCode
+	}
 	switch {
-	case bound && (b.compose == nil || b.Code != codeFound):
-		return b.Code
+	case bound && (b.compose == nil || code != codeFound):
+		return code
 	case records == 0:
 		return codeNoRecord
 	default:
