@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"mime/quotedprintable"
+	"slices"
 	"strings"
 )
 
@@ -13,8 +14,9 @@ const (
 	maxContentType = 1024 // bytes of an HTTP Content-Type
 	maxBoundary    = 70   // RFC 2046
 	maxParts       = 2    // the envelope and one HL7 document
-	maxPartHeader  = 4096 // bytes of the header of a part
-	maxParameters  = 16
+	maxPartHeader  = 4096 // bytes of the header of a part, the empty line included
+	maxFields      = 16   // of the header of a part, and lines of one field
+	maxParameters  = 16   // of a Content-Type
 )
 
 var (
@@ -41,44 +43,36 @@ func parseMediaType(s string) (mediaType, error) {
 	}
 	name, rest, more := strings.Cut(s, ";")
 	m := mediaType{name: strings.ToLower(trimBlank(name))}
-	seen := make([]string, 0, maxParameters)
-	for more {
-		var key, value string
-		key, rest, more = strings.Cut(rest, "=")
+	seen := make([]string, 0, 4)
+	for more && trimBlank(rest) != "" { // a semicolon may end it
+		key, after, found := strings.Cut(rest, "=")
 		key = strings.ToLower(trimBlank(key))
-		if !more && key == "" {
-			break // a semicolon at the end
-		}
-		if !more || !isToken(key) || len(seen) == maxParameters || contains(seen, key) {
+		if !found || !isToken(key) || len(seen) == maxParameters || slices.Contains(seen, key) {
 			return mediaType{}, errContentType
 		}
 		seen = append(seen, key)
+		var value string
 		var ok bool
-		value, rest, more, ok = parameterValue(rest)
+		value, rest, more, ok = parameterValue(after)
 		if !ok {
 			return mediaType{}, errContentType
 		}
-		switch key {
-		case "boundary":
-			m.boundary = value
-		case "charset":
-			m.charset = value
-		case "start":
-			m.start = value
-		case "type":
-			m.kind = strings.ToLower(value)
-		}
+		m.set(key, value)
 	}
 	return m, nil
 }
 
-func contains(seen []string, key string) bool {
-	for _, s := range seen {
-		if s == key {
-			return true
-		}
+func (m *mediaType) set(key, value string) {
+	switch key {
+	case "boundary":
+		m.boundary = value
+	case "charset":
+		m.charset = value
+	case "start":
+		m.start = value
+	case "type":
+		m.kind = strings.ToLower(value)
 	}
-	return false
 }
 
 // parameterValue reads a value up to the next semicolon.
@@ -133,7 +127,7 @@ type part struct {
 // of lines that are delimiters, so that no two readers can disagree about where a
 // part ends; nothing but white space stands outside the parts.
 func split(body, boundary string) ([]part, error) {
-	if boundary == "" || len(boundary) > maxBoundary || !isIdentifier(boundary) {
+	if len(boundary) > maxBoundary || !isIdentifier(boundary) {
 		return nil, errContentType
 	}
 	delimiter := "--" + boundary
@@ -174,43 +168,44 @@ func split(body, boundary string) ([]part, error) {
 // trimLines removes white space and line ends on both sides.
 func trimLines(s string) string { return strings.Trim(s, " \t\r\n") }
 
-// parsePart reads the header of a part, up to an empty line.
+// parsePart reads a part: its header up to an empty line, and the rest.
 func parsePart(s string) (part, error) {
 	var p part
-	seen := make(map[string]bool, 4)
-	for header := 0; ; {
-		field, rest, ok := cutField(s)
-		header += len(s) - len(rest)
-		if !ok || header > maxPartHeader {
+	seen := make([]string, 0, 4)
+	header := s[:min(len(s), maxPartHeader)]
+	for {
+		field, rest, ok := cutField(header)
+		if !ok {
 			return part{}, errPartHeader
 		}
-		s = rest
+		header = rest
 		if field == "" {
 			break
 		}
 		name, value, ok := strings.Cut(field, ":")
 		name = strings.ToLower(name)
-		if !ok || !isToken(name) || seen[name] {
+		if !ok || !isToken(name) || len(seen) == maxFields || slices.Contains(seen, name) {
 			return part{}, errPartHeader
 		}
-		seen[name] = true
+		seen = append(seen, name)
 		err := p.set(name, trimBlank(value))
 		if err != nil {
 			return part{}, err
 		}
 	}
+	end := min(len(s), maxPartHeader) - len(header)
 	var err error
-	p.content, err = decode(p.encoding, s)
+	p.content, err = decode(p.encoding, s[end:])
 	return p, err
 }
 
 // cutField takes a field off a header, with the lines that continue it. It is empty
 // for the line that ends the header.
-func cutField(s string) (field, rest string, ok bool) {
-	field, rest, ok = strings.Cut(s, "\n")
+func cutField(header string) (field, rest string, ok bool) {
+	field, rest, ok = strings.Cut(header, "\n")
 	field = strings.TrimSuffix(field, "\r")
-	for n := 0; ok && field != "" && rest != "" && (rest[0] == ' ' || rest[0] == '\t'); n++ {
-		if len(field) > maxPartHeader {
+	for n := 1; ok && field != "" && rest != "" && (rest[0] == ' ' || rest[0] == '\t'); n++ {
+		if n == maxFields {
 			return "", "", false
 		}
 		var line string

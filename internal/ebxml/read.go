@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/wardsmsp/ward/internal/soap"
 	"github.com/wardsmsp/ward/internal/xmlstrict"
@@ -47,8 +46,8 @@ var (
 //
 // A message may do several things at once. An answer with an acknowledgement is a
 // Business message, and so is one with warnings. What says that a message was both
-// taken and not taken is refused: an error beside a document or an acknowledgement, a
-// list of errors without one, a fault beside anything else.
+// taken and not taken is refused: an error beside a document or an acknowledgement, an
+// error message that only warns, a fault beside anything else.
 func Read(contentType, body string, limits Limits) (Message, error) {
 	if len(body) > limits.Bytes {
 		return Message{}, errTooLarge
@@ -94,15 +93,15 @@ func arrange(parts []part, start string) (envelope, document part, err error) {
 	}
 	if len(parts) == 1 {
 		document = parts[0]
-		if document.id == "" || trimLines(document.content) == "" {
+		if trimLines(document.content) == "" {
 			return part{}, part{}, errEmpty
 		}
 	}
 	return envelope, document, nil
 }
 
-// sameID compares identifiers without case.
-func sameID(a, b string) bool { return strings.EqualFold(a, b) }
+// sameID compares identifiers without case. No id is none's.
+func sameID(a, b string) bool { return a != "" && len(a) == len(b) && strings.EqualFold(a, b) }
 
 // readEnvelope reads the envelope of a message with a document beside it, which is
 // empty if there is none.
@@ -116,19 +115,19 @@ func readEnvelope(source string, document part) (Message, error) {
 	if err != nil {
 		return Message{}, errSOAP
 	}
-	if envelope.NotUnderstood(Namespace, soap.Addressing2004) {
+	if envelope.NotUnderstood(Namespace) {
 		return Message{}, errNotUnderstood
 	}
 	b, err := findBlocks(envelope)
 	if err != nil {
 		return Message{}, err
 	}
-	if b.fault.Exists() && !b.header.Exists() {
-		return b.judgeFault(Header{}, source, document)
-	}
-	h, err := readHeader(b)
-	if err != nil {
-		return Message{}, err
+	var h Header
+	if b.header.Exists() || !b.fault.Exists() {
+		h, err = readHeader(b)
+		if err != nil {
+			return Message{}, err
+		}
 	}
 	if b.fault.Exists() {
 		return b.judgeFault(h, source, document)
@@ -195,7 +194,7 @@ func (b blocks) judgeFault(h Header, source string, document part) (Message, err
 
 // judge decides what kind a message is.
 func (b blocks) judge(h Header, document part) (Message, error) {
-	errs, failed, err := readErrors(b.errorList)
+	errs, err := readErrors(b.errorList)
 	if err != nil {
 		return Message{}, err
 	}
@@ -205,7 +204,7 @@ func (b blocks) judge(h Header, document part) (Message, error) {
 	}
 	carries := b.manifest.Exists() || document.content != ""
 	m := Message{Header: h, Errors: errs}
-	m.Kind, err = b.kind(h, carries, failed)
+	m.Kind, err = b.kind(h, carries, highest(errs) == SeverityError)
 	if err != nil {
 		return Message{}, err
 	}
@@ -218,26 +217,23 @@ func (b blocks) judge(h Header, document part) (Message, error) {
 	return m, nil
 }
 
+// kind holds what a message does against what it says that it is.
 func (b blocks) kind(h Header, carries, failed bool) (Kind, error) {
-	acknowledges := b.acknowledgment.Exists() || h.Service == signals && h.Action == actionAcknowledgment
-	says := acknowledges || b.errorList.Exists() || h.Service == signals && h.Action == actionMessageError
+	signal := h.Service == signals
+	saysTaken := signal && h.Action == actionAcknowledgment
+	saysNotTaken := signal && h.Action == actionMessageError
+	acknowledges := saysTaken || b.acknowledgment.Exists()
 	switch {
-	case h.Service == signals && h.Action != actionAcknowledgment && h.Action != actionMessageError:
+	case signal && !saysTaken && !saysNotTaken:
 		return 0, ErrKind
-	case h.Service == signals && (carries || h.Action == actionMessageError && (acknowledges || !failed)):
-		return 0, errContradiction
-	case failed && (carries || acknowledges):
+	case signal && carries, failed && (carries || acknowledges), saysNotTaken && !failed:
 		return 0, errContradiction
 	case failed:
 		return MessageError, nil
 	case carries:
 		return Business, nil
-	case acknowledges && h.RefToMessageID == "":
-		return 0, errNothing
-	case acknowledges:
+	case acknowledges && h.RefToMessageID != "":
 		return Acknowledgment, nil
-	case says:
-		return 0, errContradiction
 	}
 	return 0, errNothing
 }
@@ -263,167 +259,41 @@ func matchDocument(manifest xmlstrict.Element, document part) (string, error) {
 	return document.content, nil
 }
 
-// readAcknowledgment reads an eb:Acknowledgment, if there is one, and returns the id
-// of the message that it acknowledges. The header must not name another one.
-func readAcknowledgment(e xmlstrict.Element, headerRef string) (string, error) {
-	if !e.Exists() {
-		return headerRef, nil
-	}
-	id, err := reference(e)
-	if err != nil || id == "" {
-		return "", missing("RefToMessageId")
-	}
-	if headerRef != "" && !sameID(headerRef, id) {
-		return "", errContradiction
-	}
-	return id, nil
-}
-
-// readErrors reads an eb:ErrorList, if there is one. Failed says that one of the
-// errors is more than a warning.
-func readErrors(list xmlstrict.Element) (errs []Error, failed bool, err error) {
+// readErrors reads an eb:ErrorList, if there is one.
+func readErrors(list xmlstrict.Element) ([]Error, error) {
 	if !list.Exists() {
-		return nil, false, nil
+		return nil, nil
 	}
+	var errs []Error
 	for e := range list.Children() {
-		if !e.Is(Namespace, "Error") {
-			continue
-		}
-		read := Error{
-			Code: attribute(e, "errorCode"), Severity: attribute(e, "severity"),
-			Context: attribute(e, "codeContext"), Location: attribute(e, "location"),
-		}
-		description, _ := soap.Child(e, Namespace, "Description")
-		text, _ := description.Text()
-		read.Description = xmlstrict.TrimSpace(text)
-		switch {
-		case strings.EqualFold(read.Severity, SeverityError):
-			read.Severity, failed = SeverityError, true
-		case strings.EqualFold(read.Severity, SeverityWarning):
-			read.Severity = SeverityWarning
-		default:
-			return nil, false, errErrorList
-		}
-		if !isIdentifier(read.Code) || read.Context != "" && !isIdentifier(read.Context) || len(errs) == maxErrors {
-			return nil, false, errErrorList
+		read, ok := readError(e)
+		if !ok || len(errs) == maxErrors {
+			return nil, errErrorList
 		}
 		errs = append(errs, read)
 	}
 	most := attribute(list, "highestSeverity")
 	if len(errs) == 0 || most != "" && !strings.EqualFold(most, highest(errs)) {
-		return nil, false, errErrorList
+		return nil, errErrorList
 	}
-	return errs, failed, nil
+	return errs, nil
 }
 
-// attribute reads an attribute, which ebXML writes with its prefix and some senders
-// without.
-func attribute(e xmlstrict.Element, local string) string {
-	a, ok := e.Attribute(Namespace, local)
-	if !ok {
-		a, _ = e.Attribute("", local)
+func readError(e xmlstrict.Element) (Error, bool) {
+	read := Error{
+		Code: attribute(e, "errorCode"), Severity: attribute(e, "severity"),
+		Context: attribute(e, "codeContext"), Location: attribute(e, "location"),
 	}
-	return a.Value
-}
-
-func missing(name string) error {
-	return errors.New("the ebXML header has no single well-formed " + name)
-}
-
-// readHeader reads the header, whose elements may stand in any order.
-func readHeader(b blocks) (Header, error) {
-	if !b.header.Exists() || attribute(b.header, "version") != version {
-		return Header{}, errHeader
+	switch {
+	case strings.EqualFold(read.Severity, SeverityError):
+		read.Severity = SeverityError
+	case strings.EqualFold(read.Severity, SeverityWarning):
+		read.Severity = SeverityWarning
+	default:
+		return Error{}, false
 	}
-	h := Header{AckRequested: b.ackRequested.Exists(), SyncReply: b.syncReply.Exists()}
-	data, n := soap.Child(b.header, Namespace, "MessageData")
-	if n != 1 {
-		return Header{}, missing("MessageData")
-	}
-	from, n := soap.Child(b.header, Namespace, "From")
-	if n != 1 {
-		return Header{}, missing("From")
-	}
-	to, n := soap.Child(b.header, Namespace, "To")
-	if n != 1 {
-		return Header{}, missing("To")
-	}
-	for _, field := range [...]struct {
-		parent xmlstrict.Element
-		name   string
-		value  *string
-	}{
-		{from, "PartyId", &h.FromParty},
-		{to, "PartyId", &h.ToParty},
-		{b.header, "CPAId", &h.CPAID},
-		{b.header, "ConversationId", &h.ConversationID},
-		{b.header, "Service", &h.Service},
-		{b.header, "Action", &h.Action},
-		{data, "MessageId", &h.MessageID},
-	} {
-		var ok bool
-		*field.value, ok = identifier(field.parent, field.name)
-		if !ok {
-			return Header{}, missing(field.name)
-		}
-	}
-	err := h.readData(data)
-	if err != nil {
-		return Header{}, err
-	}
-	_, n = soap.Child(b.header, Namespace, "DuplicateElimination")
-	if n > 1 {
-		return Header{}, missing("DuplicateElimination")
-	}
-	h.DuplicateElimination = n == 1
-	return h, nil
-}
-
-// readData reads what of MessageData is not a mandatory identifier.
-func (h *Header) readData(data xmlstrict.Element) (err error) {
-	h.RefToMessageID, err = reference(data)
-	if err != nil {
-		return err
-	}
-	var n int
-	h.Timestamp, n = moment(data, "Timestamp")
-	if n != 1 || h.Timestamp.IsZero() {
-		return missing("Timestamp")
-	}
-	h.TimeToLive, n = moment(data, "TimeToLive")
-	if n > 1 || n == 1 && h.TimeToLive.IsZero() {
-		return missing("TimeToLive")
-	}
-	return nil
-}
-
-// identifier reads a child that must be there once and hold an identifier.
-func identifier(parent xmlstrict.Element, local string) (string, bool) {
-	e, n := soap.Child(parent, Namespace, local)
-	text, whole := soap.Text(e)
-	return text, n == 1 && whole && isIdentifier(text)
-}
-
-// reference reads a RefToMessageId; it is empty if there is none.
-func reference(parent xmlstrict.Element) (string, error) {
-	_, n := soap.Child(parent, Namespace, "RefToMessageId")
-	if n == 0 {
-		return "", nil
-	}
-	id, ok := identifier(parent, "RefToMessageId")
-	if !ok {
-		return "", missing("RefToMessageId")
-	}
-	return strings.ToUpper(trimUUID(id)), nil
-}
-
-// moment reads a time, which is zero if it is malformed, and how many there are.
-func moment(parent xmlstrict.Element, local string) (time.Time, int) {
-	e, n := soap.Child(parent, Namespace, local)
-	text, whole := soap.Text(e)
-	t, ok := soap.ParseTime(text)
-	if !whole || !ok {
-		return time.Time{}, n
-	}
-	return t, n
+	description, _ := soap.Child(e, Namespace, "Description")
+	text, _ := description.Text()
+	read.Description = xmlstrict.TrimSpace(text)
+	return read, e.Is(Namespace, "Error") && isIdentifier(read.Code) && (read.Context == "" || isIdentifier(read.Context))
 }

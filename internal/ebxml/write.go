@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/wardsmsp/ward/internal/soap"
@@ -18,12 +17,18 @@ const (
 	envelopeType  = "text/xml; charset=UTF-8"
 )
 
-var errNoPayload = errors.New("ebxml: there is no payload to send")
+var (
+	errNoPayload = errors.New("ebxml: there is no payload to send")
+	errNoID      = errors.New("ebxml: the message to be answered has no id")
+	errNoError   = errors.New("ebxml: an error message needs an error")
+	errNotError  = errors.New("ebxml: an error to be sent has a malformed code, context or severity")
+)
 
 // WriteRequest writes a business message with an HL7 document, which must be UTF-8.
-// The contract gives parties, CPA and header blocks; the header gives the rest, of
-// which RefToMessageID and TimeToLive may be missing. MessageID and ConversationID
-// are UUIDs in upper case. An error says which value cannot be sent.
+// The contract gives the parties, the CPA and the header blocks, whatever the header
+// says of them; the header gives the rest, of which RefToMessageID and TimeToLive may
+// be missing. MessageID is a UUID in upper case (WRD-SPN-04). An error says which
+// value cannot be sent.
 func WriteRequest(h Header, document []byte, c Contract) (contentType string, body []byte, err error) {
 	if len(document) == 0 {
 		return "", nil, errNoPayload
@@ -94,6 +99,9 @@ func appendPart(body []byte, boundary, id, contentType string, content []byte) [
 // WriteAcknowledgment writes the acknowledgement of the message whose header is to,
 // under the message id given, a UUID in upper case.
 func WriteAcknowledgment(to Header, id string, now time.Time) (contentType string, body []byte, err error) {
+	if to.MessageID == "" {
+		return "", nil, errNoID
+	}
 	h := answerTo(to, actionAcknowledgment, id, now)
 	w := startMessage(h)
 	w.Start("eb:Acknowledgment", "SOAP:mustUnderstand", "1", "eb:version", version, "SOAP:actor", toPartyMSH)
@@ -104,40 +112,46 @@ func WriteAcknowledgment(to Header, id string, now time.Time) (contentType strin
 	return endSignal(w, h)
 }
 
-// WriteErrors writes an error message about the message whose header is to. An empty
-// severity is Error, an empty context that of the ebXML standard.
+// WriteErrors writes an error message about the message whose header is to, under the
+// message id given, a UUID in upper case. An empty severity is Error, an empty context
+// that of the ebXML standard. At least one error is more than a warning.
 func WriteErrors(to Header, id string, now time.Time, errs []Error) (contentType string, body []byte, err error) {
-	if len(errs) == 0 {
-		return "", nil, errors.New("ebxml: an error message needs an error")
+	if highest(errs) != SeverityError {
+		return "", nil, errNoError
 	}
 	h := answerTo(to, actionMessageError, id, now)
 	w := startMessage(h)
-	w.Start("eb:ErrorList", "SOAP:mustUnderstand", "1", "eb:version", version, "eb:highestSeverity", highest(errs))
+	w.Start("eb:ErrorList", "SOAP:mustUnderstand", "1", "eb:version", version, "eb:highestSeverity", SeverityError)
 	for _, e := range errs {
+		if e.Context == "" {
+			e.Context = errorContext
+		}
+		if e.Severity == "" {
+			e.Severity = SeverityError
+		}
+		if !isIdentifier(e.Code) || !isIdentifier(e.Context) || e.Severity != SeverityError && e.Severity != SeverityWarning {
+			return "", nil, errNotError
+		}
 		writeError(w, e)
 	}
 	w.End()
 	return endSignal(w, h)
 }
 
+// highest is the highest severity among errors; it is empty if there are none.
 func highest(errs []Error) string {
+	most := ""
 	for _, e := range errs {
 		if e.Severity != SeverityWarning {
 			return SeverityError
 		}
+		most = SeverityWarning
 	}
-	return SeverityWarning
+	return most
 }
 
 func writeError(w *xmlstrict.Writer, e Error) {
-	context, severity := e.Context, e.Severity
-	if context == "" {
-		context = errorContext
-	}
-	if severity == "" {
-		severity = SeverityError
-	}
-	w.Start("eb:Error", "eb:codeContext", context, "eb:errorCode", e.Code, "eb:severity", severity)
+	w.Start("eb:Error", "eb:codeContext", e.Context, "eb:errorCode", e.Code, "eb:severity", e.Severity)
 	if e.Location != "" {
 		w.Attr("eb:location", e.Location)
 	}
@@ -240,12 +254,4 @@ func (h Header) check() error {
 		return errors.New("ebxml: a message to be sent has no time")
 	}
 	return nil
-}
-
-// trimUUID takes the prefix away that some senders put before ids.
-func trimUUID(id string) string {
-	if len(id) > 5 && strings.EqualFold(id[:5], "uuid:") {
-		return id[5:]
-	}
-	return id
 }

@@ -98,13 +98,11 @@ func open(ctx context.Context, url string) (*Store, error) {
 
 // openPool opens at most size connections, each of which is checked, and tries one.
 func openPool(ctx context.Context, url string, size int32, statement time.Duration, check func(context.Context, *pgx.Conn) error) (*pgxpool.Pool, error) {
-	config, err := parse(url)
+	config, err := Pool(url, size, statement)
 	if err != nil {
 		return nil, fmt.Errorf("audit store: %w", err)
 	}
-	config.MaxConns, config.MinConns, config.MinIdleConns = size, 0, 0
 	config.AfterConnect = check
-	limits(config.ConnConfig.RuntimeParams, statement)
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, failed(err)

@@ -28,6 +28,19 @@ func CheckURL(text string) error {
 	return err
 }
 
+// Pool returns how the log's connections to the database at a connection URL are made,
+// for what else is kept there: of at most size, with this limit for each statement. The
+// search_path among their parameters names the schema of the log.
+func Pool(url string, size int32, statement time.Duration) (*pgxpool.Config, error) {
+	config, err := parse(url)
+	if err != nil {
+		return nil, err
+	}
+	config.MaxConns, config.MinConns, config.MinIdleConns = size, 0, 0
+	limits(config.ConnConfig.RuntimeParams, statement)
+	return config, nil
+}
+
 // parse reads a connection URL. What it leaves out comes from the environment
 // variables of PostgreSQL's own clients.
 func parse(text string) (*pgxpool.Config, error) {
