@@ -58,7 +58,7 @@ func writeEndpoints(s *stage.Stage) error {
 
 func childrenOf(s *stage.Stage) []child {
 	var all []child
-	for _, c := range s.Simulator.Children(0) {
+	for _, c := range s.Children(0) {
 		all = append(all, child{NHSNumber: c.NHSNumber, Situation: c.Situation, Code: c.Code})
 	}
 	return all

@@ -66,7 +66,7 @@ func (s *show) print(r client.Result) error {
 
 // one asks one question and then waits, so that others can ask.
 func (s *show) one(ctx context.Context) error {
-	first := s.stage.Simulator.Children(1)[0]
+	first := s.stage.Children(1)[0]
 	fmt.Fprintf(s.out, "Asking CP-IS about %s (%s)\n\n", first.NHSNumber, first.Situation)
 	r, err := s.ask(ctx, first.NHSNumber)
 	if err != nil {

@@ -48,7 +48,7 @@ func TestAskFlagsAnywhere(t *testing.T) {
 func TestAskJSON(t *testing.T) {
 	s := set(t, stage.Options{})
 	play(t, s)
-	for _, child := range s.Simulator.Children(len(spinesim.Cast())) {
+	for _, child := range s.Children(len(spinesim.Cast())) {
 		e := ward(t, "ask", "-json", "-config", s.ClientConfig(), child.NHSNumber)
 		e.expect(t, exitDone)
 		var d document

@@ -120,7 +120,7 @@ func read(t *testing.T, path string) string {
 // childWith is a child about whom the simulator makes the provider give that code.
 func childWith(t *testing.T, s *stage.Stage, code string) string {
 	t.Helper()
-	for _, child := range s.Simulator.Children(0) {
+	for _, child := range s.Children(0) {
 		if child.Code == code {
 			return child.NHSNumber
 		}

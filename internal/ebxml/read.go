@@ -106,7 +106,7 @@ func sameID(a, b string) bool { return a != "" && len(a) == len(b) && strings.Eq
 // readEnvelope reads the envelope of a message with a document beside it, which is
 // empty if there is none.
 func readEnvelope(source string, document part) (Message, error) {
-	limits := xmlstrict.Limits{Bytes: maxEnvelope, Depth: 64, Elements: 10_000, Attributes: 64, Name: 256, Value: 64 << 10}
+	limits := xmlstrict.Limits{Bytes: maxEnvelope, Depth: 64, Elements: 1000, Attributes: 64, Name: 256, Value: 64 << 10}
 	tree, err := xmlstrict.Parse(source, limits)
 	if err != nil {
 		return Message{}, errEnvelope

@@ -111,3 +111,6 @@ func (k Contract) syncReply() Demand {
 	}
 	return Never
 }
+
+// Contract is the one in force, completed with its defaults.
+func (s *Simulator) Contract() Contract { return s.cfg.Contract }

@@ -40,6 +40,7 @@ request_budget = "{{.Budget}}"
 exempt = ["1234567895"] # the official success number, which fails Modulus 11
 
 [spine]
+pattern = "{{.Pattern}}"
 endpoint = "{{.Spine}}"
 server_name = "simulator.example.invalid"
 certificate = "ward-spine.pem"
@@ -49,7 +50,25 @@ from_asid = "{{.ProviderASID}}"
 to_asid = "{{.SpineASID}}"
 max_tls = "{{.SpineTLS}}"
 connect_timeout = "{{.ConnectTimeout}}"
+{{if eq .Pattern "async"}}
+[spine.contract]
+cpa_id = "{{.Contract.CPAID}}"
+from_party = "Y99-0000001"
+to_party = "{{.Contract.PartyKey}}"
+sync_reply = "{{.Contract.SyncReply}}"
+ack_requested = "{{.Contract.AckRequested}}"
+duplicate_elimination = "{{.Contract.DuplicateElimination}}"
+retries = {{.Contract.Retries}}
+retry_interval = "{{.Contract.RetryInterval}}"
+persist_duration = "{{.Contract.PersistDuration}}"
 
+[replies]
+address = "{{.Replies}}"
+certificate = "ward.pem"
+key = "ward-key.pem"
+ca = "ca.pem"
+peers = ["dns:simulator.example.invalid"]
+{{end}}
 [audit]
 {{if .Postgres}}postgres = "postgres-url"
 instance = "{{.Instance}}"{{else}}database = "audit.db"{{end}}
@@ -137,6 +156,8 @@ type fields struct {
 	Children                                                                              []spinesim.ChildView // one for each response code
 	Accepted                                                                              []string             // URLs of all instances
 	Instance                                                                              string
+	Contract                                                                              spinesim.Contract
+	Replies                                                                               string // address
 }
 
 func (s *Stage) writeFiles(o Options) error {
@@ -151,6 +172,9 @@ func (s *Stage) writeFiles(o Options) error {
 		SpineAddress: s.Simulator.Addr(), SpineManagement: s.Simulator.ManagementAddr(),
 		OtherName: "demo-maternity", OtherUsername: OtherUsername, Children: s.oneForEachCode(),
 	}
+	if o.Pattern == "async" {
+		f.Spine, f.Contract = s.Simulator.AsyncURL(), s.Simulator.Contract()
+	}
 	all := append([]*Stage{s}, s.Replicas...)
 	for _, each := range all {
 		f.Accepted = append(f.Accepted, each.URL)
@@ -160,7 +184,7 @@ func (s *Stage) writeFiles(o Options) error {
 		err = errors.Join(err, os.WriteFile(filepath.Join(s.Dir, "postgres-url"), []byte(o.Postgres+"\n"), 0o600))
 	}
 	for _, each := range all {
-		f.URL, f.Address, f.Instance = each.URL, each.Address, each.Instance()
+		f.URL, f.Address, f.Instance, f.Replies = each.URL, each.Address, each.Instance(), each.replies
 		err = errors.Join(err, s.write(each.file("ward"), wardTOML, f), s.write(each.file("client"), clientTOML, f))
 	}
 	return err
@@ -177,7 +201,7 @@ func (s *Stage) Instance() string {
 // oneForEachCode is the first child of the simulator for each response code.
 func (s *Stage) oneForEachCode() []spinesim.ChildView {
 	var list []spinesim.ChildView
-	for _, child := range s.Simulator.Children(0) {
+	for _, child := range s.Children(0) {
 		if !slices.ContainsFunc(list, func(c spinesim.ChildView) bool { return c.Code == child.Code }) {
 			list = append(list, child)
 		}

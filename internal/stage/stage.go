@@ -5,6 +5,7 @@
 package stage
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -44,6 +45,7 @@ type Options struct {
 	Address  string        // of the provider; a free port on loopback if empty
 	Budget   time.Duration // for one question; 9 s
 	Generate int           // synthetic children besides the cast
+	Pattern  string        // of the Spine: "sync" or "async"; what WARD_PATTERN says, or sync
 	SpineTLS string        // highest version towards the Spine, "1.2" or "1.3"; 1.2
 	Postgres string        // connection URL of the database of the audit log; SQLite if empty
 	Replicas []string      // names of more instances of the provider, which share that database
@@ -59,11 +61,13 @@ type Stage struct {
 	Dir       string
 	URL       string // of the provider's endpoint
 	Address   string // of the provider
+	Pattern   string // of the Spine: sync or async
 	Simulator *spinesim.Simulator
 	Authority *testpki.Authority
 	Replicas  []*Stage // the same, each with another instance of the provider
 
 	instance string // name of the provider; "" if it is the only one, or the first
+	replies  string // address at which it takes the Spine's asynchronous replies
 }
 
 // Set writes the files and starts the simulator.
@@ -78,12 +82,17 @@ func Set(o Options) (*Stage, error) {
 	if o.SpineTLS == "" {
 		o.SpineTLS = "1.2"
 	}
-	s := &Stage{Dir: o.Dir, Authority: authority}
+	o.Pattern = cmp.Or(o.Pattern, os.Getenv("WARD_PATTERN"), "sync")
+	s := &Stage{Dir: o.Dir, Authority: authority, Pattern: o.Pattern}
 	s.Address, err = resolve(o.Address)
 	if err != nil {
 		return nil, err
 	}
 	s.URL = urlOf(s.Address)
+	s.replies, err = FreeAddress()
+	if err != nil {
+		return nil, err
+	}
 	err = s.issue()
 	if err != nil {
 		return nil, err
@@ -100,9 +109,33 @@ func Set(o Options) (*Stage, error) {
 			return nil, err
 		}
 		replica.URL = urlOf(replica.Address)
+		replica.replies, err = FreeAddress()
+		if err != nil {
+			return nil, err
+		}
 		s.Replicas = append(s.Replicas, &replica)
 	}
-	return s, errors.Join(s.makeAuditKeys(), s.writeFiles(o))
+	return s, errors.Join(s.makeAuditKeys(), s.writeFiles(o), s.expectReplies())
+}
+
+// expectReplies tells the simulator where each instance takes replies, in turn.
+func (s *Stage) expectReplies() error {
+	var urls []string
+	for _, each := range append([]*Stage{s}, s.Replicas...) {
+		urls = append(urls, "https://"+each.replies+"/replies")
+	}
+	return s.Simulator.SetReplyURLs(urls...)
+}
+
+// Children is the simulator's cast, with the codes that belong to this stage's pattern.
+func (s *Stage) Children(limit int) []spinesim.ChildView {
+	children := s.Simulator.Children(limit)
+	for i := range children {
+		if s.Pattern == "async" {
+			children[i].Code = children[i].AsyncCode
+		}
+	}
+	return children
 }
 
 func urlOf(address string) string { return "https://" + address + "/smsp/cpis" }
@@ -150,7 +183,7 @@ func (s *Stage) issue() error {
 	for name, request := range map[string]testpki.Request{
 		"ward":       {CommonName: "smsp.example.invalid", DNSNames: []string{"smsp.example.invalid", "localhost"}, IPs: addresses, Server: true},
 		"ward-spine": {CommonName: "smsp-out.example.invalid", DNSNames: []string{"smsp-out.example.invalid"}, Client: true},
-		"spinesim":   {CommonName: "simulator.example.invalid", DNSNames: []string{"simulator.example.invalid", "localhost"}, IPs: addresses, Server: true},
+		"spinesim":   {CommonName: "simulator.example.invalid", DNSNames: []string{"simulator.example.invalid", "localhost"}, IPs: addresses, Server: true, Client: true},
 		"client":     {CommonName: "ed.example.invalid", DNSNames: []string{"ed.example.invalid"}, Client: true},
 	} {
 		pair, err := s.Authority.Issue(request)

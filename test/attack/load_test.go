@@ -135,7 +135,7 @@ func besiege(t *testing.T, program string, children int) *siege {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, child := range s.Simulator.Children(0) {
+	for _, child := range s.Children(0) {
 		if strings.HasPrefix(child.Situation, "generated") {
 			s.children = append(s.children, child)
 		}

@@ -24,7 +24,7 @@ func TestEveryChildTellsOneStory(t *testing.T) {
 		t.Run("TLS "+version, func(t *testing.T) {
 			t.Parallel()
 			w := start(t, stage.Options{Budget: 6 * time.Second, SpineTLS: version})
-			children := w.Simulator.Children(0)
+			children := w.Children(0)
 			results := w.askAll(t, children)
 			s := readStory(t, w)
 			for i, child := range children {

@@ -18,7 +18,7 @@ func TestConversationsFitTheDescription(t *testing.T) {
 	w := start(t, stage.Options{Budget: 3 * time.Second})
 	asker := w.client(t)
 	var messages, situations []string
-	for _, child := range w.Simulator.Children(len(spinesim.Cast())) {
+	for _, child := range w.Children(len(spinesim.Cast())) {
 		m, err := asker.Prepare(w.question(t, child.NHSNumber))
 		if err != nil {
 			t.Fatal(err)

@@ -40,7 +40,7 @@ func TestInterleavedAnswersAreNotMixedUp(t *testing.T) {
 	w := start(t, stage.Options{Generate: n})
 	known := map[string]bool{}
 	var numbers []string
-	for _, child := range w.Simulator.Children(0) {
+	for _, child := range w.Children(0) {
 		if strings.HasPrefix(child.Situation, "generated") {
 			numbers = append(numbers, child.NHSNumber)
 			known[child.NHSNumber] = true

@@ -272,7 +272,7 @@ func TestPipelinedQuestions(t *testing.T) {
 	w := start(t, stage.Options{Generate: 8})
 	var children []spinesim.ChildView
 	var all strings.Builder
-	for _, child := range w.Simulator.Children(0) {
+	for _, child := range w.Children(0) {
 		if strings.HasPrefix(child.Situation, "generated") {
 			children = append(children, child)
 			all.WriteString(whole(w.message(t, child.NHSNumber)))

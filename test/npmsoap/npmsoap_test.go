@@ -134,7 +134,7 @@ func ask(t *testing.T, s *stage.Stage, jobs ...job) []result {
 // what CP-IS holds. Each child is asked about once.
 func TestReadsEveryAnswerOfTheCast(t *testing.T) {
 	s := set(t)
-	children := s.Simulator.Children(len(spinesim.Cast()))
+	children := s.Children(len(spinesim.Cast()))
 	jobs := make([]job, len(children))
 	for i, child := range children {
 		jobs[i].NHSNumber = child.NHSNumber

@@ -123,7 +123,7 @@ func TestReadsEveryAnswerOfTheCast(t *testing.T) {
 	s := set(t)
 	var children []spinesim.ChildView
 	var jobs []job
-	for i, child := range s.Simulator.Children(len(spinesim.Cast())) {
+	for i, child := range s.Children(len(spinesim.Cast())) {
 		children = append(children, child) // before the question, which changes the history
 		jobs = append(jobs, job{NHSNumber: child.NHSNumber, Timestamp: [...]string{"helper", "fraction", "zoneless"}[i%3]})
 	}
@@ -204,7 +204,7 @@ func TestReadsEveryCodeWithoutAResult(t *testing.T) {
 		"SMSP-0001": {NHSNumber: "9990000019", Timestamp: "helper"}, // wrong check digit
 		"SMSP-0005": {NHSNumber: "9990000018", Timestamp: "helper", ASID: "200000000999"},
 	}
-	for _, child := range s.Simulator.Children(0) {
+	for _, child := range s.Children(0) {
 		_, have := jobs[child.Code]
 		if child.Code != "SMSP-0000" && child.Code != "CPIS-0001" && !have {
 			jobs[child.Code] = job{NHSNumber: child.NHSNumber, Timestamp: "helper"}

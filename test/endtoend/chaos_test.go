@@ -1,0 +1,123 @@
+package endtoend_test
+
+import (
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/wardsmsp/ward/client"
+	"github.com/wardsmsp/ward/cpis"
+	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/spinesim"
+	"github.com/wardsmsp/ward/internal/stage"
+)
+
+// chaos disturbs 30 of each hundred replies, and delays more of them.
+func chaos(c *spinesim.Config) {
+	c.Chaos = spinesim.Chaos{
+		Seed:      uint64(time.Now().UnixNano()),
+		Duplicate: 6, Reorder: 6, Lose: 6, FlipBits: 4, WrongReference: 4, TruncateMIME: 2, OtherBoundary: 2,
+		HoldFor: 5, HoldAtMost: 300 * time.Millisecond,
+		Delays: []spinesim.DelayShare{{Share: 20, Delay: 100 * time.Millisecond}, {Share: 5, Delay: 3 * time.Second}},
+	}
+}
+
+// WRD-SPN-17, WRD-SPN-07, WRD-RC-07, H-16, H-22: the Spine delays, duplicates, reorders,
+// loses and corrupts its replies while 64 connections ask. Every question ends within
+// its deadline in exactly one recorded outcome; no child's answer reaches another's
+// question; nothing is asked twice.
+func TestChaoticReplies(t *testing.T) {
+	const questions = 1200
+	const budget = 1500 * time.Millisecond
+	w := start(t, stage.Options{Pattern: "async", Budget: budget, Generate: questions, Simulator: chaos})
+	var children []spinesim.ChildView
+	for _, child := range w.Children(0) {
+		if strings.HasPrefix(child.Situation, "generated") {
+			children = append(children, child)
+		}
+	}
+	c := w.client(t)
+	results := make([]client.Result, len(children))
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range 64 {
+		all.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(children)); i = next.Add(1) - 1 {
+				began := time.Now()
+				results[i] = w.ask(t, c, children[i].NHSNumber)
+				if took := time.Since(began); took > budget+time.Second {
+					t.Errorf("%s: the answer took %v", children[i].NHSNumber, took)
+				}
+			}
+		})
+	}
+	all.Wait()
+	waitFor(t, "the simulator to end its replies", func() bool { return w.Simulator.PendingReplies() == 0 })
+
+	replies := map[string]spinesim.Reply{} // by the id of our message
+	for _, r := range w.Simulator.Replies() {
+		replies[r.QuestionID] = r
+	}
+	entries := map[string][]audit.Entry{} // by correlation
+	discarded := map[string]int{}         // by reason
+	for _, e := range w.entries(t) {
+		if e.Kind == audit.Discarded {
+			discarded[e.Reason]++
+			continue
+		}
+		entries[e.Correlation] = append(entries[e.Correlation], e)
+	}
+	outcomes := map[cpis.Outcome]int{}
+	for i, child := range children {
+		outcomes[results[i].Answer.Outcome()]++
+		checkChaotic(t, child, results[i], entries[results[i].Correlation], replies)
+	}
+	counters := w.Simulator.Counters()
+	if counters.RequestsRead != questions || counters.Processed != questions || counters.ProcessedAgain != 0 || counters.Duplicates != 0 {
+		t.Errorf("%d questions were read, %d processed, %d of them again, %d duplicates; want %d, %d, 0, 0",
+			counters.RequestsRead, counters.Processed, counters.ProcessedAgain, counters.Duplicates, questions, questions)
+	}
+	for number, times := range counters.ByNumber {
+		if times != 1 {
+			t.Errorf("%s was asked about %d times", number, times)
+		}
+	}
+	t.Logf("outcomes %v; disturbed %v; discarded %v", outcomes, counters.RepliesByChaos, discarded)
+	if outcomes[cpis.Found] < questions/2 || outcomes[cpis.Found] == questions || len(discarded) < 3 {
+		t.Errorf("this was no chaos: outcomes %v, discarded %v", outcomes, discarded)
+	}
+}
+
+// checkChaotic holds one answer against what became of the reply to its question.
+func checkChaotic(t *testing.T, child spinesim.ChildView, r client.Result, entries []audit.Entry, replies map[string]spinesim.Reply) {
+	t.Helper()
+	if len(entries) != 2 || entries[0].Kind != audit.Intent || entries[1].Kind != audit.Outcome {
+		t.Errorf("%s: the audit log holds %v", child.NHSNumber, kinds(entries))
+		return
+	}
+	outcome := entries[1]
+	if outcome.Code != code(r.Answer.Outcome()) || outcome.NHSNumber != child.NHSNumber || len(outcome.SpineMessageIDs) != 1 {
+		t.Errorf("%s: the log says %s, the client was told %s", child.NHSNumber, outcome.Outcome, r.Answer.Outcome())
+		return
+	}
+	reply := replies[outcome.SpineMessageIDs[0]]
+	harmless := reply.Delay < time.Second && (reply.Chaos == spinesim.Undisturbed || reply.Chaos == spinesim.Duplicate || reply.Chaos == spinesim.Reorder)
+	switch r.Answer.Outcome() {
+	case cpis.Found:
+		compare(t, child, r)
+		if !harmless {
+			t.Errorf("%s: found, although the reply met %q and %v", child.NHSNumber, reply.Chaos, reply.Delay)
+		}
+	case cpis.AsyncNoReply, cpis.AsyncNotAcked, cpis.ResponseInvalid:
+		if harmless {
+			t.Errorf("%s: %s (%s), although nothing was wrong with the reply", child.NHSNumber, r.Answer.Outcome(), outcome.Reason)
+		}
+		if r.Answer.Notified() != cpis.NotifiedMaybe {
+			t.Errorf("%s: notified %s", child.NHSNumber, r.Answer.Notified())
+		}
+	default:
+		t.Errorf("%s: %s (%s)", child.NHSNumber, r.Answer.Outcome(), outcome.Reason)
+	}
+}
