@@ -471,7 +471,8 @@ func TestWhatIsNotUnderstood(t *testing.T) {
 		"a fault":           {"text/xml", fault, ""},
 		"cut short":         {contentType, string(body[:len(body)*2/3]), ""},
 		"no envelope":       {"text/xml", "<a>" + secret + "</a>", ""},
-		"without Manifest":  {contentType, broken("eb:Manifest", "eb:Other"), "Unknown"},
+		"another document":  {contentType, broken("eb:Reference", "eb:Other"), "Unknown"},
+		"a ping":            {contentType, broken("<eb:Service>urn:nhs:names:services:cpisquery<", "<eb:Service>urn:oasis:names:tc:ebxml-msg:service<"), "NotSupported"},
 		"of an unknown way": {contentType, broken("cid:", "http://"), "Unknown"},
 	} {
 		t.Run(name, func(t *testing.T) {
