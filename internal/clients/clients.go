@@ -170,7 +170,7 @@ func NewRegister(all []*Client) (*Register, error) {
 // in it ("dns:NAME"). One that matches two clients belongs to neither.
 func (r *Register) Identify(certificate *x509.Certificate) (*Client, bool) {
 	var found *Client
-	for _, match := range matches(certificate) {
+	for _, match := range Matches(certificate) {
 		client, ok := r.byMatch[match]
 		if !ok {
 			continue
@@ -183,7 +183,8 @@ func (r *Register) Identify(certificate *x509.Certificate) (*Client, bool) {
 	return found, found != nil
 }
 
-func matches(certificate *x509.Certificate) []string {
+// Matches are all the forms in which a certificate can be named, in lower case.
+func Matches(certificate *x509.Certificate) []string {
 	key := sha256.Sum256(certificate.RawSubjectPublicKeyInfo)
 	all := []string{"sha256:" + Fingerprint(certificate), "spki:" + hex.EncodeToString(key[:])}
 	for _, name := range certificate.DNSNames {

@@ -87,16 +87,6 @@ type Left struct {
 	Reply       Reply
 }
 
-// Discard is a reply that nobody took.
-type Discard struct {
-	Fate        Fate
-	RefTo       string // the id of the message that it refers to
-	Correlation string // "" if that is not known
-	Reply       Reply
-	Remote      string // where it came from, "" if another replica received it
-	Certificate string // SHA-256 fingerprint of who sent it, likewise
-}
-
 // Room is where questions wait. It may be used by several goroutines.
 type Room struct {
 	options Options

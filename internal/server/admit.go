@@ -12,6 +12,7 @@ import (
 	"github.com/wardsmsp/ward/internal/audit"
 	"github.com/wardsmsp/ward/internal/clients"
 	"github.com/wardsmsp/ward/internal/gateway"
+	"github.com/wardsmsp/ward/internal/handshake"
 	"github.com/wardsmsp/ward/internal/trust"
 )
 
@@ -164,7 +165,7 @@ func (s *Server) refused(x *exchange) audit.Entry {
 		e.Client = x.client.Name
 		e.Organisation = x.client.Organisations[0]
 	} else {
-		nameCertificate(&e, x.certificate)
+		handshake.NameCertificate(&e, x.certificate)
 	}
 	return e
 }

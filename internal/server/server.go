@@ -16,8 +16,10 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/wardsmsp/ward/cpis"
+	"github.com/wardsmsp/ward/internal/audit"
 	"github.com/wardsmsp/ward/internal/clients"
 	"github.com/wardsmsp/ward/internal/gateway"
+	"github.com/wardsmsp/ward/internal/handshake"
 	"github.com/wardsmsp/ward/internal/itk"
 	"github.com/wardsmsp/ward/internal/trust"
 )
@@ -110,9 +112,20 @@ func New(config Config) *Server {
 // Serve answers connections of the listener until Shutdown, and then returns nil.
 // It returns when nothing more will be recorded about a handshake.
 func (s *Server) Serve(listener net.Listener) error {
-	h := s.shakeHands(listener)
+	h := handshake.Listen(listener, handshake.Config{
+		TLS:         s.config.TLS,
+		Connections: s.config.Limits.Connections,
+		PerAddress:  s.config.Limits.PerAddress,
+		Timeout:     s.config.Limits.HeaderTimeout,
+		Logger:      s.config.Logger,
+		Remarks:     s.remarks,
+		Entries:     s.handshakes,
+		Record:      func(e audit.Entry) { s.record(context.Background(), e) },
+		Now:         s.config.Now,
+		NewID:       s.config.NewID,
+	})
 	err := s.http.Serve(h) // closes h
-	h.wait()
+	h.Wait()
 	if err == http.ErrServerClosed {
 		return nil
 	}

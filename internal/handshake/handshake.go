@@ -1,10 +1,13 @@
-package server
+// Package handshake accepts connections whose clients have proved with mutual TLS who
+// they are. It bounds how many are open, and says of those that are refused why.
+package handshake
 
 import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"log/slog"
 	"net"
 	"net/netip"
 	"runtime/debug"
@@ -12,6 +15,7 @@ import (
 	"time"
 
 	"golang.org/x/net/netutil"
+	"golang.org/x/time/rate"
 
 	"github.com/wardsmsp/ward/cpis"
 	"github.com/wardsmsp/ward/internal/audit"
@@ -19,12 +23,27 @@ import (
 	"github.com/wardsmsp/ward/internal/trust"
 )
 
-// handshakes is a listener that completes TLS handshakes before net/http sees a
-// connection. net/http would only say in a text that one was refused; here the
-// certificate is known, and can be recorded.
-type handshakes struct {
+// Config is what a Listener needs.
+type Config struct {
+	TLS         *tls.Config   // must require and verify client certificates
+	Connections int           // open at a time
+	PerAddress  int           // of them from one address
+	Timeout     time.Duration // of a handshake
+	Logger      *slog.Logger
+	Remarks     *rate.Limiter // of log lines about connections that are refused
+	Entries     *rate.Limiter // of audit entries about them: nobody has proved a key
+	// Record records a refusal for a certificate (WRD-IAM-04, WRD-AUD-08).
+	Record func(audit.Entry)
+	Now    func() time.Time
+	NewID  func() string
+}
+
+// Listener completes TLS handshakes before net/http sees a connection. net/http would
+// only say in a text that one was refused; here the certificate is known, and can be
+// recorded.
+type Listener struct {
 	net.Listener // of connections without TLS, of which the number is bounded
-	server       *Server
+	config       Config
 	ready        chan accepted
 	running      sync.WaitGroup
 	closed       context.Context
@@ -37,100 +56,102 @@ type accepted struct {
 	err  error
 }
 
-// shakeHands begins to accept connections. Close, and then wait, must follow.
-func (s *Server) shakeHands(listener net.Listener) *handshakes {
-	fair := &perAddress{Listener: listener, most: s.config.Limits.PerAddress, logger: s.config.Logger, remarks: s.remarks, open: map[netip.Prefix]int{}}
-	h := &handshakes{
-		Listener: netutil.LimitListener(fair, s.config.Limits.Connections),
-		server:   s,
+// Listen begins to accept the connections of a listener. Close, and then Wait, must
+// follow.
+func Listen(listener net.Listener, config Config) *Listener {
+	fair := &perAddress{Listener: listener, most: config.PerAddress, logger: config.Logger, remarks: config.Remarks, open: map[netip.Prefix]int{}}
+	l := &Listener{
+		Listener: netutil.LimitListener(fair, config.Connections),
+		config:   config,
 		ready:    make(chan accepted),
 	}
-	h.closed, h.close = context.WithCancel(context.Background())
-	h.running.Go(h.acceptAll)
-	return h
+	l.closed, l.close = context.WithCancel(context.Background())
+	l.running.Go(l.acceptAll)
+	return l
 }
 
 // Accept returns the next connection whose handshake is complete.
-func (h *handshakes) Accept() (net.Conn, error) {
+func (l *Listener) Accept() (net.Conn, error) {
 	select {
-	case a := <-h.ready:
+	case a := <-l.ready:
 		return a.conn, a.err
-	case <-h.closed.Done():
+	case <-l.closed.Done():
 		return nil, net.ErrClosed
 	}
 }
 
 // Close breaks off the handshakes under way.
-func (h *handshakes) Close() error {
-	h.close()
-	return h.Listener.Close()
+func (l *Listener) Close() error {
+	l.close()
+	return l.Listener.Close()
 }
 
-// wait returns when nothing is done any more. It is called after Close.
-func (h *handshakes) wait() { h.running.Wait() }
+// Wait returns when nothing is done any more, and nothing more will be recorded. It is
+// called after Close.
+func (l *Listener) Wait() { l.running.Wait() }
 
 // acceptAll hands errors on, because net/http knows for which of them to wait a
 // little and try again, and waits with it.
-func (h *handshakes) acceptAll() {
+func (l *Listener) acceptAll() {
 	for {
-		conn, err := h.Listener.Accept()
+		conn, err := l.Listener.Accept()
 		if err == nil {
-			h.running.Go(func() { h.shake(conn) })
-		} else if !h.hand(accepted{err: err}) {
+			l.running.Go(func() { l.shake(conn) })
+		} else if !l.hand(accepted{err: err}) {
 			return
 		}
 	}
 }
 
-func (h *handshakes) hand(a accepted) bool {
+func (l *Listener) hand(a accepted) bool {
 	select {
-	case h.ready <- a:
+	case l.ready <- a:
 		return true
-	case <-h.closed.Done():
+	case <-l.closed.Done():
 		return false
 	}
 }
 
 // shake completes one handshake within its time. A connection that is refused gives
 // its place back before anything is written about it.
-func (h *handshakes) shake(network net.Conn) {
-	began := h.server.config.Now()
-	conn := tls.Server(network, h.server.config.TLS)
-	defer h.server.survive(network)
-	ctx, cancel := context.WithTimeout(h.closed, h.server.config.Limits.HeaderTimeout)
+func (l *Listener) shake(network net.Conn) {
+	began := l.config.Now()
+	conn := tls.Server(network, l.config.TLS)
+	defer l.survive(network)
+	ctx, cancel := context.WithTimeout(l.closed, l.config.Timeout)
 	defer cancel()
 	err := conn.HandshakeContext(ctx)
 	switch {
-	case err == nil && h.hand(accepted{conn: conn}):
-	case err == nil || h.closed.Err() != nil: // stopping
+	case err == nil && l.hand(accepted{conn: conn}):
+	case err == nil || l.closed.Err() != nil: // stopping
 		network.Close()
 	default:
 		network.Close()
-		h.server.refuseHandshake(conn, err, began)
+		l.refuse(conn, err, began)
 	}
 }
 
 // survive keeps a failure of ours, over what one stranger sent, from ending the
 // service of everybody. net/http does the same for what it runs.
-func (s *Server) survive(network net.Conn) {
+func (l *Listener) survive(network net.Conn) {
 	if recover() == nil {
 		return
 	}
 	// The stack names code, not data; the cause may quote data and is left out.
-	s.config.Logger.Error("a TLS handshake made the provider fail", "event", "panic", "stack", string(debug.Stack()))
+	l.config.Logger.Error("a TLS handshake made the provider fail", "event", "panic", "stack", string(debug.Stack()))
 	network.Close()
 }
 
-// refuseHandshake logs why a handshake failed, and records it if it was for its
+// refuse logs why a handshake failed, and records it if it was for its
 // certificate (WRD-IAM-04, WRD-AUD-08).
-func (s *Server) refuseHandshake(conn *tls.Conn, err error, began time.Time) {
-	now := s.config.Now()
-	id, remote := s.config.NewID(), conn.RemoteAddr().String()
+func (l *Listener) refuse(conn *tls.Conn, err error, began time.Time) {
+	now := l.config.Now()
+	id, remote := l.config.NewID(), conn.RemoteAddr().String()
 	certificate, reason := whyRefused(conn, err, now)
 	attributes := []any{"event", "connection.refused", "correlation", id, "remote", remote}
 	if reason == "" {
-		if s.remarks.Allow() {
-			s.config.Logger.Warn("a TLS handshake failed", append(attributes, "reason", handshakeFailure(err))...)
+		if l.config.Remarks.Allow() {
+			l.config.Logger.Warn("a TLS handshake failed", append(attributes, "reason", handshakeFailure(err))...)
 		}
 		return
 	}
@@ -148,14 +169,14 @@ func (s *Server) refuseHandshake(conn *tls.Conn, err error, began time.Time) {
 		e.Certificate = clients.Fingerprint(certificate)
 		attributes = append(attributes, "certificate", e.Certificate)
 	}
-	if s.remarks.Allow() {
-		s.config.Logger.Warn("a TLS handshake was refused", append(attributes, "reason", e.Reason)...)
+	if l.config.Remarks.Allow() {
+		l.config.Logger.Warn("a TLS handshake was refused", append(attributes, "reason", e.Reason)...)
 	}
-	if !s.handshakes.Allow() {
+	if !l.config.Entries.Allow() {
 		return
 	}
-	nameCertificate(&e, certificate)
-	s.record(context.Background(), e)
+	NameCertificate(&e, certificate)
+	l.config.Record(e)
 }
 
 // Refusals that only this side knows.
@@ -191,8 +212,8 @@ func handshakeFailure(err error) string {
 	return text[:min(len(text), 200)]
 }
 
-// nameCertificate names a certificate that the register does not.
-func nameCertificate(e *audit.Entry, certificate *x509.Certificate) {
+// NameCertificate names in an entry a certificate that no register does.
+func NameCertificate(e *audit.Entry, certificate *x509.Certificate) {
 	if certificate == nil {
 		return
 	}

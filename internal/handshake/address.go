@@ -1,4 +1,4 @@
-package server
+package handshake
 
 import (
 	"log/slog"

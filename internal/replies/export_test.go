@@ -1,0 +1,6 @@
+package replies
+
+import "net/http"
+
+// Handler is what answers once TLS is done.
+func Handler(s *Server) http.Handler { return http.HandlerFunc(s.serve) }
