@@ -186,7 +186,8 @@ func (a Answer) State(today Date) State {
 		return a.findings.state(today)
 	case NoRecord:
 		return NoRecordHeld
-	case InputInvalid, AuthorRejected, AuthorRejectedBySpine, NotSent, InternalNotSent,
+	case InputInvalid, AuthorRejected, AuthorRejectedBySpine, NumberSuperseded, NumberInvalidated, NumberUnknown,
+		NumberMismatch, DemographicsFailed, DirectoryFailed, NotSent, InternalNotSent,
 		Refused, AuditFailedBefore, Overloaded, ProviderUnreachable:
 		return NotChecked
 	default:

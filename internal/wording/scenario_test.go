@@ -91,8 +91,14 @@ func scenarios(t testing.TB) []scenario {
 	}
 	failure("not-checked-invalid", cpis.InputInvalid, nil)
 	failure("not-checked-no-number", cpis.InputInvalid, func(c *wording.Context) { c.Number = cpis.NHSNumber{} })
-	failure("not-checked-number-replaced", cpis.InputInvalid,
+	failure("not-checked-number-replaced", cpis.NumberSuperseded,
 		func(c *wording.Context) { c.ReplacedBy = nhsNumber(t, "9990000026") })
+	failure("not-checked-number-replaced-by-another", cpis.NumberSuperseded, nil)
+	failure("not-checked-number-not-in-use", cpis.NumberInvalidated, nil)
+	failure("not-checked-number-of-nobody", cpis.NumberUnknown, nil)
+	failure("not-checked-number-other-birth", cpis.NumberMismatch, nil)
+	failure("not-checked-number-not-verified", cpis.DemographicsFailed, nil)
+	failure("not-checked-directory", cpis.DirectoryFailed, nil)
 	failure("not-checked-not-connected", cpis.NotSent, nil)
 	failure("not-checked-author", cpis.AuthorRejected, nil)
 	failure("not-checked-author-refused-by-spine", cpis.AuthorRejectedBySpine, nil)
@@ -101,6 +107,8 @@ func scenarios(t testing.TB) []scenario {
 	failure("not-checked-fault", cpis.Refused, nil)
 	failure("not-checked-nothing-configured", cpis.Refused, bare)
 	failure("unknown", cpis.SentNoAnswer, inEvening)
+	failure("unknown-not-acknowledged", cpis.AsyncNotAcked, nil)
+	failure("unknown-no-reply-in-time", cpis.AsyncNoReply, nil)
 	failure("unknown-duplicate", cpis.RefusedDuplicate, nil)
 	failure("unknown-may-have-been-sent", cpis.ProviderNoAnswer, nil)
 	failure("unknown-nobody-told", cpis.SpineFaultConfig, nil)
