@@ -14,6 +14,9 @@ type Answer struct {
 	notified Notified
 	findings *Findings
 	reason   string
+
+	replacement  NHSNumber    // of NumberSuperseded alone
+	verification Verification // of the number asked about
 }
 
 // Failed is the Answer of a question that brought no result. Reason is a short

@@ -90,10 +90,11 @@ func (s scene) whyInvalid() string {
 // whyReplaced shows the replacement, if it was told, and leaves its use to the
 // reader (H-34).
 func (s scene) whyReplaced() string {
-	if s.ReplacedBy.IsZero() {
+	replacement := s.answer.Replacement()
+	if replacement.IsZero() {
 		return "This NHS number has been replaced by another one. Find the person's present number, then check again."
 	}
-	return "This NHS number has been replaced by " + s.ReplacedBy.Grouped() +
+	return "This NHS number has been replaced by " + replacement.Grouped() +
 		". Confirm who the person is, then check again with that number."
 }
 

@@ -118,11 +118,21 @@ func TestBusySaysWhenToCheckAgain(t *testing.T) {
 	}
 }
 
+// WRD-PDS-04, H-02: that a number was not verified is said with every answer, and
+// with none else.
+func TestNumberThatWasNotVerifiedIsSaid_WRD_PDS_04(t *testing.T) {
+	const says = "The NHS number could not be confirmed with the national demographics service before this check. Make sure that it is this person's number."
+	everything(t, func(a cpis.Answer, _ wording.Context, d wording.Document) {
+		if strings.Contains(textOf(t, d), says) != (a.Verification() == cpis.Unverified) {
+			t.Fatalf("%s, verification %q: %s", a.Outcome(), a.Verification(), textOf(t, d))
+		}
+	})
+}
+
 // H-34: the replacement of a number is shown and not used.
 func TestReplacedNumberIsShownNotUsed_H34(t *testing.T) {
 	c := liveContext(t)
-	c.ReplacedBy = nhsNumber(t, "9990000026")
-	d := wording.Describe(cpis.Failed(cpis.NumberSuperseded, ""), c)
+	d := wording.Describe(cpis.Superseded(nhsNumber(t, "9990000026")), c)
 	if strings.Contains(d.Lead, "999 000 0026") || value(d.Identity.Lines, "NHS number") != "999 000 0018" {
 		t.Errorf("the replacement leads: %q", d.Lead)
 	}
