@@ -125,7 +125,7 @@ func reply(t *testing.T, relatesTo string, code cpis.Code, notified *cpis.Notifi
 	}
 	content, err := itk.WriteResponse(itk.Response{
 		MessageID: "A0000000-0000-4000-8000-000000000001", TrackingID: "A0000000-0000-4000-8000-000000000002",
-		PayloadID: "A0000000-0000-4000-8000-000000000003", RelatesTo: relatesTo, Client: "RZZ99", Provider: "Y99", Notified: notified,
+		PayloadID: "A0000000-0000-4000-8000-000000000003", RelatesTo: relatesTo, Client: "RZZ99", Provider: "Y99", Remarks: itk.Remarks{Notified: notified},
 		Payload: hl7.Response{Code: code, Display: code.Display(), Findings: f, Asked: number(t, asked)},
 	})
 	if err != nil {

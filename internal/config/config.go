@@ -155,6 +155,9 @@ func (c *Client) complete() {
 	if c.AccessMethod == "" {
 		c.AccessMethod = "attended"
 	}
+	if c.VerifyNumber == "" {
+		c.VerifyNumber = "none"
+	}
 	unset(&c.PerSecond, 20)
 	unset(&c.Burst, 40)
 	unset(&c.Questions, 64)

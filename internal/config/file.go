@@ -202,7 +202,8 @@ type Client struct {
 	AuditIdentities []string `toml:"audit_identities"`
 	ASID            string   `toml:"asid"`
 	NotificationOff bool     `toml:"notification_spec_off"`
-	PerSecond       *float64 `toml:"per_second"` // 20
-	Burst           *int     `toml:"burst"`      // 40
-	Questions       *int     `toml:"questions"`  // under way at a time; 64
+	VerifyNumber    string   `toml:"verify_number"` // none, or pds: with the demographics service before each question; none
+	PerSecond       *float64 `toml:"per_second"`    // 20
+	Burst           *int     `toml:"burst"`         // 40
+	Questions       *int     `toml:"questions"`     // under way at a time; 64
 }

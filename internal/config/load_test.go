@@ -58,7 +58,7 @@ func TestDefaults(t *testing.T) {
 		Audit: config.Audit{Every: time.Minute, GroupWait: time.Millisecond},
 		Log:   config.Log{Level: "info", Format: "json"},
 		Clients: []config.Client{{
-			AccessMethod: "attended", PerSecond: &twenty, Burst: &forty, Questions: &sixtyFour,
+			AccessMethod: "attended", VerifyNumber: "none", PerSecond: &twenty, Burst: &forty, Questions: &sixtyFour,
 		}},
 	}
 	given := cmp.Options{

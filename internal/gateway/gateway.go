@@ -81,8 +81,11 @@ type Question struct {
 	AuditIdentities []cpis.AuditIdentity
 	Signed          bool // a signature was present; it is not relied on (WRD-MSG-22)
 
-	Query   cpis.Query
-	Invalid string // why the payload is not a query, or ""
+	Query cpis.Query
+	// BirthDate is that of the person asked about, yyyy-MM-dd, if the client gave it.
+	// It is for the demographics service alone: it never goes to CP-IS or the log.
+	BirthDate string
+	Invalid   string // why this is not a question that can be asked, or ""
 }
 
 // Ask answers a question. The error is ErrNotRecorded or wraps it. Once the

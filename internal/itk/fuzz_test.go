@@ -104,7 +104,7 @@ func FuzzReadReply(f *testing.F) {
 		if reply.Statement.TotalRecords != nil {
 			records = *reply.Statement.TotalRecords
 		}
-		told := cpis.Told(reply.Code, reply.Notified, reply.Statement.Findings, accesses, records)
+		told := cpis.Told(reply.Code, reply.Remarks.Notified, reply.Statement.Findings, accesses, records)
 		switch told.Outcome() {
 		case cpis.NoRecord:
 			if !strings.Contains(doc, "CPIS-0001") || holdsRecord(t, doc) {

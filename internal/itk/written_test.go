@@ -33,7 +33,7 @@ func writtenAnswers(t testing.TB) []string {
 			if code == cpis.CodeSuccess {
 				r = answer(code, findings())
 			}
-			r.Notified = state
+			r.Remarks.Notified = state
 			documents = append(documents, responseDocument(t, r))
 		}
 	}

@@ -52,11 +52,15 @@ func addMessage(all []Object, name, id string) []Object {
 	return append(all, Object{Kind: Message, ID: text(id), Name: name})
 }
 
-// asked is the question. Ward keeps no copy of the message, so this is what CP-IS
-// was asked, written as the query part of a URL.
+// asked is the question. Ward keeps no copy of the message, so this is what CP-IS,
+// or before it the directory or the demographics service, was asked, written as the
+// query part of a URL.
 func asked(r audit.Record) Object {
 	e := r.Entry
 	parameters := url.Values{"event": {"CP-IS query"}}
+	if e.Kind == audit.LookedUp {
+		parameters.Set("event", "look-up")
+	}
 	if e.QueryID != "" {
 		parameters.Set("query-id", e.QueryID)
 	}
