@@ -135,6 +135,7 @@ func defaults() File {
 			MaxReply:         2 << 20,
 			NotFoundCodes:    []string{"1", "NHSNCC002"},
 		},
+		PDS:   defaultPDS(),
 		Audit: Audit{Every: time.Minute, GroupWait: time.Millisecond},
 		Log:   Log{Level: "info", Format: "json"},
 	}
@@ -152,6 +153,9 @@ func (f *File) complete() {
 func (c *Client) complete() {
 	if c.AccessMethod == "" {
 		c.AccessMethod = "attended"
+	}
+	if c.VerifyNumber == "" {
+		c.VerifyNumber = "none"
 	}
 	unset(&c.PerSecond, 20)
 	unset(&c.Burst, 40)

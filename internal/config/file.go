@@ -20,6 +20,7 @@ type File struct {
 	NHSNumber  NHSNumber  `toml:"nhs_number"`
 	Codes      Codes      `toml:"codes"`
 	Spine      Spine      `toml:"spine"`
+	PDS        PDS        `toml:"pds"`
 	Audit      Audit      `toml:"audit"`
 	Operations Operations `toml:"operations"`
 	Log        Log        `toml:"log"`
@@ -199,7 +200,8 @@ type Client struct {
 	AuditIdentities []string `toml:"audit_identities"`
 	ASID            string   `toml:"asid"`
 	NotificationOff bool     `toml:"notification_spec_off"`
-	PerSecond       *float64 `toml:"per_second"` // 20
-	Burst           *int     `toml:"burst"`      // 40
-	Questions       *int     `toml:"questions"`  // under way at a time; 64
+	PerSecond       *float64 `toml:"per_second"`    // 20
+	Burst           *int     `toml:"burst"`         // 40
+	Questions       *int     `toml:"questions"`     // under way at a time; 64
+	VerifyNumber    string   `toml:"verify_number"` // none, or pds: before each question, with the Personal Demographics Service; none
 }

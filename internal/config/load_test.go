@@ -54,10 +54,11 @@ func TestDefaults(t *testing.T) {
 			ConnectRetries: &one, Connections: 64, MaxReply: 2097152,
 			NotFoundCodes: []string{"1", "NHSNCC002"},
 		},
+		PDS:   config.PDS{Timeout: 2 * time.Second, PerSecond: 5, Unavailable: "refuse"},
 		Audit: config.Audit{Every: time.Minute, GroupWait: time.Millisecond},
 		Log:   config.Log{Level: "info", Format: "json"},
 		Clients: []config.Client{{
-			AccessMethod: "attended", PerSecond: &twenty, Burst: &forty, Questions: &sixtyFour,
+			AccessMethod: "attended", PerSecond: &twenty, Burst: &forty, Questions: &sixtyFour, VerifyNumber: "none",
 		}},
 	}
 	given := cmp.Options{

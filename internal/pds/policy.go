@@ -29,9 +29,9 @@ type Ruling struct {
 
 // The remarks on questions that are asked.
 const (
-	RemarkUnverified  = "the NHS number could not be verified with the demographics service; the policy is to go on"
-	RemarkNoBirth     = "the NHS number is verified without the date of birth, which the demographics service did not give"
-	RemarkRestricted  = "the demographics record is restricted"
+	RemarkUnverified = "the NHS number could not be verified with the demographics service; the policy is to go on"
+	RemarkNoBirth    = "the NHS number is verified without the date of birth, which the demographics service did not give"
+	RemarkRestricted = "the demographics record is restricted"
 )
 
 // Check decides on what Verify returned.
