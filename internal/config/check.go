@@ -20,6 +20,7 @@ import (
 	"github.com/wardsmsp/ward/internal/audit/removal"
 	"github.com/wardsmsp/ward/internal/audit/seal"
 	"github.com/wardsmsp/ward/internal/clients"
+	"github.com/wardsmsp/ward/internal/pds"
 	"github.com/wardsmsp/ward/internal/spine"
 	"github.com/wardsmsp/ward/internal/trust"
 )
@@ -47,6 +48,9 @@ type Settings struct {
 	Retention map[audit.Class]removal.Period
 	LogLevel  slog.Level
 
+	Demographics *pds.Config // without what the running service adds; nil if no client's numbers are verified
+	Unverified   pds.Policy  // what becomes of a question whose number could not be verified
+
 	fingerprints map[string]string // of what the files named by these keys hold
 }
 
@@ -72,6 +76,7 @@ func (f *File) check(c checker) (*Settings, error) {
 	c.itk(f.ITK)
 	c.numbers(s)
 	c.spine(s)
+	c.pds(s)
 	c.audit(s)
 	c.operations(f.Operations)
 	c.log(s)

@@ -137,6 +137,7 @@ func defaults() File {
 			Pattern:          "sync",
 			Contract:         Contract{SyncReply: "MSHSignalsOnly", AckRequested: "never", DuplicateElimination: "never"},
 		},
+		PDS:   defaultPDS(),
 		Audit: Audit{Every: time.Minute, GroupWait: time.Millisecond},
 		Log:   Log{Level: "info", Format: "json"},
 	}

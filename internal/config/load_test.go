@@ -55,6 +55,7 @@ func TestDefaults(t *testing.T) {
 			NotFoundCodes: []string{"1", "NHSNCC002"}, Pattern: "sync",
 			Contract: config.Contract{SyncReply: "MSHSignalsOnly", AckRequested: "never", DuplicateElimination: "never"},
 		},
+		PDS:   config.PDS{Timeout: 2 * time.Second, PerSecond: 5, Unavailable: "refuse"},
 		Audit: config.Audit{Every: time.Minute, GroupWait: time.Millisecond},
 		Log:   config.Log{Level: "info", Format: "json"},
 		Clients: []config.Client{{
