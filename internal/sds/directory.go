@@ -135,11 +135,11 @@ func (d *Directory) service(ctx context.Context, q question) (Service, error) {
 	if err != nil {
 		return Service{}, err
 	}
-	contract, err := r.contract()
+	contract, err := r.contract(partyKey)
 	if err != nil {
 		return Service{}, err
 	}
-	s := Service{ASID: asid, PartyKey: partyKey, Async: contract.isAsync(), Contract: contract}
+	s := Service{ASID: asid, Async: isAsync(contract), Contract: contract}
 	if s.Async && contract.CPAID == "" {
 		return Service{}, failure(Unusable, "the record of the message handling system has no nhsMhsCPAId, which the asynchronous pattern needs; tell the directory's owner")
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/wardsmsp/ward/internal/ebxml"
 	"github.com/wardsmsp/ward/internal/sds"
 	"github.com/wardsmsp/ward/internal/slapdtest"
 	"github.com/wardsmsp/ward/internal/testpki"
@@ -87,12 +88,12 @@ func TestServiceFromLDAP(t *testing.T) {
 	cases := map[string]struct {
 		system slapdtest.System
 		async  bool
-		want   sds.Contract
+		want   ebxml.Contract
 	}{
-		"synchronous": {spine, false, sds.Contract{CPAID: "S20001A000999", SyncReply: "none", AckRequested: "never", DuplicateElimination: "never"}},
-		"unreliable":  {spine.Async(), true, sds.Contract{CPAID: "S20001A000999", SyncReply: "MSHSignalsOnly", AckRequested: "never", DuplicateElimination: "never"}},
-		"reliable": {reliable, true, sds.Contract{
-			CPAID: "S20001A000999", SyncReply: "MSHSignalsOnly", AckRequested: "always", DuplicateElimination: "always",
+		"synchronous": {spine, false, ebxml.Contract{CPAID: "S20001A000999", ToParty: "YES-0000806", SyncReply: "none"}},
+		"unreliable":  {spine.Async(), true, ebxml.Contract{CPAID: "S20001A000999", ToParty: "YES-0000806", SyncReply: "MSHSignalsOnly"}},
+		"reliable": {reliable, true, ebxml.Contract{
+			CPAID: "S20001A000999", ToParty: "YES-0000806", SyncReply: "MSHSignalsOnly", AckRequested: true, DuplicateElimination: true,
 			Actor: "urn:oasis:names:tc:ebxml-msg:actor:toPartyMSH", Retries: 2, RetryInterval: time.Minute, PersistDuration: 5 * time.Minute,
 		}},
 	}
@@ -101,7 +102,7 @@ func TestServiceFromLDAP(t *testing.T) {
 		s := d.open(t)
 		got, err := s.Service(t.Context())
 		must(t, err)
-		if got.Endpoint.String() != endpoint || got.ASID != "928942012545" || got.PartyKey != "YES-0000806" || got.Async != c.async {
+		if got.Endpoint.String() != endpoint || got.ASID != "928942012545" || got.Async != c.async {
 			t.Errorf("%s: %+v", name, got)
 		}
 		if diff := cmp.Diff(c.want, got.Contract); diff != "" {
@@ -167,15 +168,35 @@ func TestServicesThatCannotBeUsed(t *testing.T) {
 	}
 }
 
-// Several values where one is needed are ambiguous too.
-func TestSeveralEndpoints(t *testing.T) {
-	spine := slapdtest.LDIF([]slapdtest.System{slapdtest.Spine(endpoint)}, nil)
-	another := slapdtest.Entry("uniqueIdentifier=x,ou=services,o=nhs", slapdtest.Attribute{Name: "nhsMhsEndPoint", Values: []string{"https://other.example.invalid/"}})
-	at := strings.LastIndex(strings.TrimSpace(spine), "\n")
-	d := start(t, spine[:at+1]+strings.SplitAfterN(another, "\n", 2)[1][:strings.Index(strings.SplitAfterN(another, "\n", 2)[1], "\n")+1]+spine[at+1:])
-	_, err := d.open(t).Service(t.Context())
-	if resultOf(t, err) != sds.Ambiguous {
-		t.Error(err)
+// Several values where one is needed are ambiguous too, and control characters are not
+// passed on.
+func TestValuesThatCannotBeUsed(t *testing.T) {
+	system := slapdtest.LDIF([]slapdtest.System{slapdtest.Spine(endpoint)}, nil)
+	system, _, _ = strings.Cut(system, "\n\n")
+	handler := func(attribute string, values ...string) string {
+		one := func(name string, values ...string) slapdtest.Attribute {
+			return slapdtest.Attribute{Name: name, Values: values}
+		}
+		return system + "\n\n" + slapdtest.Entry("uniqueIdentifier=mhs,ou=services,o=nhs", one("objectClass", "nhsMhs"), one("uniqueIdentifier", "mhs"),
+			one("nhsMhsPartyKey", "YES-0000806"), one("nhsMhsSvcIA", cpisQuery), one(attribute, values...))
+	}
+	d := start(t, "")
+	for name, c := range map[string]struct {
+		entries string
+		want    sds.Result
+	}{
+		"two endpoints":       {handler("nhsMhsEndPoint", endpoint, endpoint+"2"), sds.Ambiguous},
+		"two modes":           {handler("nhsMHSSyncReplyMode", "none", "MSHSignalsOnly"), sds.Ambiguous},
+		"an actor in lines":   {handler("nhsMHSActor", "urn:a\r\nX: y"), sds.Unusable},
+		"an actor too long":   {handler("nhsMHSActor", strings.Repeat("a", 1025)), sds.Unusable},
+		"a reply beyond size": {handler("nhsMHSActor", strings.Repeat("a", 2<<20)), sds.Unavailable},
+		"no handler":          {system + "\n", sds.NoRecord},
+	} {
+		must(t, d.Replace(c.entries))
+		_, err := d.open(t).Service(t.Context())
+		if resultOf(t, err) != c.want {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/wardsmsp/ward/internal/ebxml"
 )
 
 // record is a message handling system as either protocol gives it: texts, "" where there
@@ -17,27 +19,27 @@ type record struct {
 
 // Limits of what a record may hold.
 const (
-	maxValue    = 1024 // bytes
-	maxRetries  = 100
-	maxDuration = 366 * 24 * time.Hour
+	maxValue   = 1024 // bytes
+	maxRetries = 100
 )
 
 // contract reads a record. Words that are not known are refused: they decide how the
 // Spine is asked, and must not be guessed.
-func (r record) contract() (Contract, error) {
+func (r record) contract(partyKey string) (ebxml.Contract, error) {
 	var read reader
-	c := Contract{
+	c := ebxml.Contract{
 		CPAID:                r.cpaID,
-		Actor:                r.actor,
+		ToParty:              partyKey,
 		SyncReply:            read.word("nhsMHSSyncReplyMode", r.syncReply, "MSHSignalsOnly", "signalsOnly", "responseOnly", "signalsAndResponse", "none"),
-		AckRequested:         read.word("nhsMHSAckRequested", r.ackRequested, "always", "never", "perMessage"),
-		DuplicateElimination: read.word("nhsMHSDuplicateElimination", r.duplicateElimination, "always", "never", "perMessage"),
+		AckRequested:         read.word("nhsMHSAckRequested", r.ackRequested, "always", "never", "perMessage") == "always",
+		DuplicateElimination: read.word("nhsMHSDuplicateElimination", r.duplicateElimination, "always", "never", "perMessage") == "always",
+		Actor:                r.actor,
 		Retries:              read.count("nhsMHSRetries", r.retries),
 		RetryInterval:        read.duration("nhsMHSRetryInterval", r.retryInterval),
 		PersistDuration:      read.duration("nhsMHSPersistDuration", r.persistDuration),
 	}
 	if read.wrong != "" {
-		return Contract{}, failure(Unusable, "the record of the message handling system has a "+read.wrong+" that is not understood; use a contract of the configuration")
+		return ebxml.Contract{}, failure(Unusable, "the record of the message handling system has a "+read.wrong+" that is not understood; use a contract of the configuration")
 	}
 	return c, nil
 }
@@ -45,8 +47,8 @@ func (r record) contract() (Contract, error) {
 // isAsync tells the pattern of a contract: the exchange is synchronous if duplicates are
 // not always eliminated and there is no mode of synchronous reply at the ebXML level.
 // Records of synchronous services give "none" or leave the mode out.
-func (c Contract) isAsync() bool {
-	return c.DuplicateElimination == "always" || c.SyncReply != "none" && c.SyncReply != ""
+func isAsync(c ebxml.Contract) bool {
+	return c.DuplicateElimination || c.SyncReply != "none" && c.SyncReply != ""
 }
 
 // reader reads values, and notes the name of one that is not understood.
@@ -73,8 +75,11 @@ func (r *reader) count(name, text string) int {
 }
 
 func (r *reader) duration(name, text string) time.Duration {
-	d, ok := parseDuration(text)
-	r.note(name, ok)
+	if text == "" {
+		return 0
+	}
+	d, err := ebxml.ParseDuration(text)
+	r.note(name, err == nil)
 	return d
 }
 

@@ -12,28 +12,19 @@ import (
 	"context"
 	"net/url"
 	"time"
+
+	"github.com/wardsmsp/ward/internal/ebxml"
 )
 
 // Service is what the directory says of a service of the Spine.
 type Service struct {
 	Endpoint *url.URL // to dial: https, after the operator's replacement
 	ASID     string   // of the Spine's system: twelve digits
-	PartyKey string   // of the Spine's message handling system
 	Async    bool     // the exchange is by ebXML
-	Contract Contract
-}
 
-// Contract is how a message handling system exchanges messages, in the directory's own
-// words. What the directory leaves out is "" or 0.
-type Contract struct {
-	CPAID                string
-	SyncReply            string // MSHSignalsOnly, signalsOnly, responseOnly, signalsAndResponse or none
-	AckRequested         string // always, never or perMessage
-	DuplicateElimination string // always, never or perMessage
-	Actor                string
-	Retries              int
-	RetryInterval        time.Duration
-	PersistDuration      time.Duration
+	// Contract has the Spine's party key, and everything but ours. Acknowledgement and
+	// elimination are asked for only where the directory says "always".
+	Contract ebxml.Contract
 }
 
 // Purpose is why the directory was asked.
