@@ -20,6 +20,7 @@ import (
 	"github.com/wardsmsp/ward/internal/audit/removal"
 	"github.com/wardsmsp/ward/internal/audit/seal"
 	"github.com/wardsmsp/ward/internal/clients"
+	"github.com/wardsmsp/ward/internal/sds"
 	"github.com/wardsmsp/ward/internal/trust"
 )
 
@@ -31,7 +32,8 @@ type Settings struct {
 	Live      bool
 	ListenTLS *tls.Config
 	SpineTLS  *tls.Config
-	Trust     struct{ Clients, Spine *trust.Lists } // nil where no revocation lists are configured
+	Trust     struct{ Clients, Spine, Directory *trust.Lists } // nil where no revocation lists are configured
+	Directory *sds.Options                                     // without a recorder; nil where there is no sds.url
 	Endpoint  *url.URL
 	Numbers   cpis.NumberPolicy
 	CodeTable cpis.Codes
@@ -71,6 +73,9 @@ func (f *File) check(c checker) (*Settings, error) {
 	c.itk(f.ITK)
 	c.numbers(s)
 	c.spine(s)
+	if f.SDS.URL != "" {
+		s.Directory = c.directory(s)
+	}
 	c.audit(s)
 	c.operations(f.Operations)
 	c.log(s)

@@ -135,6 +135,7 @@ func defaults() File {
 			MaxReply:         2 << 20,
 			NotFoundCodes:    []string{"1", "NHSNCC002"},
 		},
+		SDS:   defaultSDS(),
 		Audit: Audit{Every: time.Minute, GroupWait: time.Millisecond},
 		Log:   Log{Level: "info", Format: "json"},
 	}

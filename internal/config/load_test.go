@@ -54,6 +54,17 @@ func TestDefaults(t *testing.T) {
 			ConnectRetries: &one, Connections: 64, MaxReply: 2097152,
 			NotFoundCodes: []string{"1", "NHSNCC002"},
 		},
+		SDS: config.SDS{
+			Protocol: "ldap", MaxTLS: "1.2", RevocationGrace: 24 * time.Hour,
+			Base: "ou=services,o=nhs", Interaction: "urn:nhs:names:services:cpisquery:QUPC_IN000006GB01",
+			Cache: 15 * time.Minute, Stale: 24 * time.Hour, Patience: time.Second, Negative: 30 * time.Second,
+			ConnectTimeout: 5 * time.Second, SearchTimeout: 3 * time.Second, Connections: 4,
+			People: config.SDSPeople{
+				Base: "ou=people,o=nhs", User: "nhsPerson", UserID: "uid", Status: "nhsPersonStatus",
+				Role: "nhsOrgPersonRole", RoleID: "uniqueIdentifier", Organisation: "nhsIDCode", JobRole: "nhsJobRoleCode",
+				Opened: []string{"nhsOrgOpenDate", "nhsOpenDate"}, Closed: []string{"nhsOrgCloseDate", "nhsCloseDate"}, Cache: 5 * time.Minute,
+			},
+		},
 		Audit: config.Audit{Every: time.Minute, GroupWait: time.Millisecond},
 		Log:   config.Log{Level: "info", Format: "json"},
 		Clients: []config.Client{{

@@ -202,15 +202,15 @@ func (d *directoryLDAP) searchOn(ctx context.Context, c *connection, request *ld
 	stop := context.AfterFunc(ctx, func() { c.net.Close() })
 	result, err := c.ldap.Search(request)
 	inTime := stop()
-	if ldap.IsErrorWithCode(err, ldap.LDAPResultSizeLimitExceeded) { // there are more than asked for, and so more than one
-		err = nil
-	}
-	if err != nil || !inTime {
-		c.end()
-	} else {
+	isMore := ldap.IsErrorWithCode(err, ldap.LDAPResultSizeLimitExceeded)
+	if inTime && (err == nil || isMore) {
 		d.release(c)
+	} else {
+		c.end()
 	}
 	switch {
+	case isMore: // than were asked for, or than it gives to anybody
+		return nil, false, failure(Ambiguous, "it has more records than one where one is needed")
 	case err != nil && !inTime:
 		return nil, false, unavailable("it did not answer a search in time; see sds.search_timeout", nil)
 	case err != nil:

@@ -32,10 +32,10 @@ type directory struct {
 	authority *testpki.Authority
 }
 
-func start(t testing.TB, entries string) directory {
+func start(t testing.TB, entries string, settings ...string) directory {
 	t.Helper()
 	authority := newAuthority(t)
-	server, err := slapdtest.Start(authority, entries)
+	server, err := slapdtest.Start(authority, entries, settings...)
 	must(t, err)
 	t.Cleanup(func() { must(t, server.Close()) })
 	return directory{server, authority}
@@ -197,6 +197,17 @@ func TestValuesThatCannotBeUsed(t *testing.T) {
 		if resultOf(t, err) != c.want {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
+	}
+}
+
+// A directory that gives nobody more than one record does not make one of several.
+func TestSeveralRecordsBehindALimit(t *testing.T) {
+	spine, second := slapdtest.Spine(endpoint), slapdtest.Spine(endpoint)
+	second.ASID = "928942012546"
+	d := start(t, slapdtest.LDIF([]slapdtest.System{spine, second}, nil), "sizelimit 1")
+	_, err := d.open(t).Service(t.Context())
+	if resultOf(t, err) != sds.Ambiguous {
+		t.Error(err)
 	}
 }
 

@@ -41,14 +41,15 @@ type Server struct {
 }
 
 // Start makes a server of entries in LDIF, as LDIF writes them, and starts it. The
-// authority issues its certificate, for localhost and 127.0.0.1. Close must follow.
-func Start(authority *testpki.Authority, entries string) (*Server, error) {
+// authority issues its certificate, for localhost and 127.0.0.1. Settings are lines of
+// slapd.conf. Close must follow.
+func Start(authority *testpki.Authority, entries string, settings ...string) (*Server, error) {
 	dir, err := os.MkdirTemp("", "ward-slapd-")
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{dir: dir}
-	err = s.prepare(authority, entries)
+	err = s.prepare(authority, entries, settings)
 	if err == nil {
 		err = s.Resume()
 	}
@@ -59,7 +60,7 @@ func Start(authority *testpki.Authority, entries string) (*Server, error) {
 }
 
 // prepare writes the files of the server.
-func (s *Server) prepare(authority *testpki.Authority, entries string) error {
+func (s *Server) prepare(authority *testpki.Authority, entries string, settings []string) error {
 	_, err := os.Stat(program)
 	if err != nil {
 		return errors.New("no OpenLDAP server in " + program + ": run make tools")
@@ -77,7 +78,7 @@ func (s *Server) prepare(authority *testpki.Authority, entries string) error {
 		return err
 	}
 	s.address = fmt.Sprintf("127.0.0.1:%d", port)
-	configuration := strings.ReplaceAll(configuration, "DIR", s.dir)
+	configuration := strings.ReplaceAll(configuration, "DIR", s.dir) + strings.Join(settings, "\n") + "\n"
 	return errors.Join(
 		authority.WriteRoot(s.dir, "ca"),
 		server.WriteFiles(s.dir, "server"),
