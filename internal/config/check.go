@@ -21,6 +21,7 @@ import (
 	"github.com/wardsmsp/ward/internal/audit/seal"
 	"github.com/wardsmsp/ward/internal/clients"
 	"github.com/wardsmsp/ward/internal/pds"
+	"github.com/wardsmsp/ward/internal/sds"
 	"github.com/wardsmsp/ward/internal/spine"
 	"github.com/wardsmsp/ward/internal/trust"
 )
@@ -33,8 +34,9 @@ type Settings struct {
 	Live      bool
 	ListenTLS *tls.Config
 	SpineTLS  *tls.Config
-	Trust     struct{ Clients, Spine *trust.Lists } // nil where no revocation lists are configured
-	Route     spine.Route                           // towards the Spine; Endpoint is nil if it comes from the directory
+	Route     spine.Route                                      // towards the Spine; Endpoint is nil if it comes from the directory
+	Trust     struct{ Clients, Spine, Directory *trust.Lists } // nil where no revocation lists are configured
+	Directory *sds.Options                                     // without a recorder; nil where there is no sds.url
 	Numbers   cpis.NumberPolicy
 	CodeTable cpis.Codes
 	Rules     cpis.Rules
@@ -77,6 +79,9 @@ func (f *File) check(c checker) (*Settings, error) {
 	c.numbers(s)
 	c.spine(s)
 	c.pds(s)
+	if f.SDS.URL != "" {
+		s.Directory = c.directory(s)
+	}
 	c.audit(s)
 	c.operations(f.Operations)
 	c.log(s)

@@ -138,6 +138,7 @@ func defaults() File {
 			Contract:         Contract{SyncReply: "MSHSignalsOnly", AckRequested: "never", DuplicateElimination: "never"},
 		},
 		PDS:   defaultPDS(),
+		SDS:   defaultSDS(),
 		Audit: Audit{Every: time.Minute, GroupWait: time.Millisecond},
 		Log:   Log{Level: "info", Format: "json"},
 	}

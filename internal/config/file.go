@@ -21,6 +21,7 @@ type File struct {
 	Codes      Codes      `toml:"codes"`
 	Spine      Spine      `toml:"spine"`
 	PDS        PDS        `toml:"pds"`
+	SDS        SDS        `toml:"sds"`
 	Audit      Audit      `toml:"audit"`
 	Operations Operations `toml:"operations"`
 	Log        Log        `toml:"log"`

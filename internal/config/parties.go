@@ -43,7 +43,6 @@ func (c *checker) client(key string, client Client) *clients.Client {
 	c.oneOf(key+".setting", client.Setting, unscheduledCareSettings()...)
 	c.oneOf(key+".verify_number", client.VerifyNumber, "none", "pds")
 	c.oneOf(key+".access_method", client.AccessMethod, "attended", "unattended", "smartcard")
-	c.oneOf(key+".verify_number", client.VerifyNumber, "none", "pds")
 	if len(client.Organisations) == 0 || slices.ContainsFunc(client.Organisations, func(o string) bool { return !isCode(o) }) {
 		c.problems.add(key+".organisations", "must list the ODS codes of the organisations that ask through this client")
 	}

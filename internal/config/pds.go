@@ -32,9 +32,6 @@ func defaultPDS() PDS {
 	return PDS{Timeout: 2 * time.Second, PerSecond: 5, Unavailable: "refuse"}
 }
 
-// maxAPIKey bounds the key of an application, in bytes.
-const maxAPIKey = 256
-
 // pds checks the settings if a client's numbers are to be verified.
 func (c *checker) pds(s *Settings) {
 	if !slices.ContainsFunc(s.Clients, func(client Client) bool { return client.VerifyNumber == "pds" }) {
@@ -60,7 +57,7 @@ func (c *checker) pds(s *Settings) {
 		URL:          c.platformURL(s.Live, "pds.url", p.URL),
 		TokenURL:     c.platformURL(s.Live, "pds.token_url", p.TokenURL),
 		TLS:          c.remoteTLS("pds.ca", p.CA),
-		APIKey:       c.apiKey(p.APIKey),
+		APIKey:       c.apiKey("pds.api_key", p.APIKey),
 		Key:          c.applicationKey(p.Key),
 		KeyID:        p.KeyID,
 		Organisation: p.Organisation,
@@ -87,21 +84,6 @@ func (c *checker) applicationKey(path string) *rsa.PrivateKey {
 		return nil
 	}
 	c.holds("pds.key", "spki:"+hash(public))
-	return key
-}
-
-// apiKey reads the key of our application. It says who asks, and is not told to others.
-func (c *checker) apiKey(path string) string {
-	content, ok := c.secret("pds.api_key", path)
-	if !ok {
-		return ""
-	}
-	key := strings.TrimSpace(string(content))
-	if key == "" || len(key) > maxAPIKey || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		c.problems.add("pds.api_key", "must name a file with the API key of the application and nothing else")
-		return ""
-	}
-	c.holds("pds.api_key", "sha256:"+hash([]byte(key)))
 	return key
 }
 

@@ -97,10 +97,13 @@ func (c *checker) contract(k Contract) ebxml.Contract {
 // notLive keeps a test environment away from the live Spine, whether it is named by
 // its address or, behind another address, by its certificate (WRD-SAF-17).
 func (c *checker) notLive(live bool, key, host string) {
-	host = "." + strings.TrimSuffix(strings.ToLower(host), ".")
-	if !live && strings.HasSuffix(host, liveSpine) {
+	if !live && isLiveSpine(host) {
 		c.problems.add(key, "names the live Spine in a test environment (WRD-SAF-17)")
 	}
+}
+
+func isLiveSpine(host string) bool {
+	return strings.HasSuffix("."+strings.TrimSuffix(strings.ToLower(host), "."), liveSpine)
 }
 
 func (c *checker) spineTLS(s *Settings) {
