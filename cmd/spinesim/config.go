@@ -11,6 +11,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"github.com/wardsmsp/ward/internal/spinesim"
+	"github.com/wardsmsp/ward/internal/spinesim/platform"
 )
 
 // file is the configuration file. Paths are relative to it. Every key that is
@@ -31,6 +32,7 @@ type file struct {
 	Delay            duration         `toml:"delay"`              // before every reply, as 20ms
 	Children         []spinesim.Child `toml:"children"`
 	Scripts          []script         `toml:"scripts"`
+	Platform         *platformFile    `toml:"platform"` // what stands beside the Spine; default none
 }
 
 type script struct {
@@ -56,26 +58,37 @@ func (d *duration) UnmarshalText(text []byte) error {
 	return err
 }
 
-// load reads the file at path and the certificates that it names.
-func load(path string) (spinesim.Config, error) {
+// load reads the file at path and the certificates that it names. The platform
+// is nil if the file has none.
+func load(path string) (spinesim.Config, *platform.Config, error) {
 	var f file
 	meta, err := toml.DecodeFile(path, &f)
 	if err != nil {
-		return spinesim.Config{}, fmt.Errorf("read the configuration: %w", err)
+		return spinesim.Config{}, nil, fmt.Errorf("read the configuration: %w", err)
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
 		keys := make([]string, len(unknown))
 		for i, k := range unknown {
 			keys[i] = k.String()
 		}
-		return spinesim.Config{}, fmt.Errorf("the configuration has unknown keys: %s", strings.Join(keys, ", "))
+		return spinesim.Config{}, nil, fmt.Errorf("the configuration has unknown keys: %s", strings.Join(keys, ", "))
 	}
 	for _, required := range [][2]string{{"certificate", f.Certificate}, {"key", f.Key}, {"client_cas", f.ClientCAs}} {
 		if required[1] == "" {
-			return spinesim.Config{}, fmt.Errorf("the configuration lacks the key %s", required[0])
+			return spinesim.Config{}, nil, fmt.Errorf("the configuration lacks the key %s", required[0])
 		}
 	}
-	return f.config(filepath.Dir(path))
+	dir := filepath.Dir(path)
+	cfg, err := f.config(dir)
+	if err != nil || f.Platform == nil {
+		return cfg, nil, err
+	}
+	beside, err := f.Platform.config(dir)
+	if err != nil {
+		return spinesim.Config{}, nil, err
+	}
+	beside.Certificate, beside.AllowNonLoopback = cfg.Certificate, cfg.AllowNonLoopback
+	return cfg, &beside, nil
 }
 
 func (f file) config(dir string) (spinesim.Config, error) {
