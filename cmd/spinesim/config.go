@@ -92,12 +92,6 @@ func load(path string) (spinesim.Config, *platform.Config, error) {
 }
 
 func (f file) config(dir string) (spinesim.Config, error) {
-	beside := func(name string) string {
-		if filepath.IsAbs(name) {
-			return name
-		}
-		return filepath.Join(dir, name)
-	}
 	cfg := spinesim.Config{
 		Address:           f.Address,
 		AllowNonLoopback:  f.AllowNonLoopback,
@@ -127,13 +121,21 @@ func (f file) config(dir string) (spinesim.Config, error) {
 		cfg.Scripts = append(cfg.Scripts, scripted)
 	}
 	var err error
-	cfg.Certificate, err = tls.LoadX509KeyPair(beside(f.Certificate), beside(f.Key))
+	cfg.Certificate, err = tls.LoadX509KeyPair(within(dir, f.Certificate), within(dir, f.Key))
 	if err != nil {
 		return spinesim.Config{}, fmt.Errorf("load the server certificate: %w", err)
 	}
-	cfg.ClientCAs, err = os.ReadFile(beside(f.ClientCAs))
+	cfg.ClientCAs, err = os.ReadFile(within(dir, f.ClientCAs))
 	if err != nil {
 		return spinesim.Config{}, fmt.Errorf("load the client authorities: %w", err)
 	}
 	return cfg, nil
+}
+
+// within is a file's path relative to the configuration's directory.
+func within(dir, name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(dir, name)
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/wardsmsp/ward/internal/spinesim"
@@ -103,13 +102,6 @@ func (f platformFile) config(dir string) (platform.Config, error) {
 		cfg.Scripts = append(cfg.Scripts, scripted)
 	}
 	return cfg, nil
-}
-
-func within(dir, name string) string {
-	if filepath.IsAbs(name) {
-		return name
-	}
-	return filepath.Join(dir, name)
 }
 
 func readPublicKey(path string) (*rsa.PublicKey, error) {
