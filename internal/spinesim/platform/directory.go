@@ -169,12 +169,13 @@ func (d *directory) change(f func(*directory)) {
 	f(d)
 }
 
-// Directory is the records that SDS holds now, each with its address.
+// Directory is the records that SDS holds now, each with its address, if the
+// simulated Spine was started.
 func (p *Platform) Directory() Directory {
 	_, d := p.directory.get()
 	d.Endpoints = slices.Clone(d.Endpoints)
 	for i, m := range d.Endpoints {
-		if m.Address == "" && p.cfg.Spine != nil {
+		if m.Address == "" && p.cfg.Spine != nil && p.cfg.Spine.Addr() != "" {
 			d.Endpoints[i].Address = p.cfg.Spine.URL()
 		}
 	}

@@ -72,13 +72,23 @@ func testConfig() platform.Config {
 	}
 }
 
-// newSpine is a simulated Spine that does not listen.
+// newSpine runs a simulated Spine until the test ends.
 func newSpine(t testing.TB) *spinesim.Simulator {
 	t.Helper()
 	s, err := spinesim.New(spinesim.Config{Certificate: keys().server.TLSCertificate(), ClientCAs: keys().authority.RootPEM(), Generate: 5})
 	if err != nil {
 		t.Fatal(err)
 	}
+	err = s.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		err := s.Close(context.Background())
+		if err != nil {
+			t.Errorf("close the Spine: %v", err)
+		}
+	})
 	return s
 }
 
@@ -105,9 +115,9 @@ func start(t testing.TB, change func(*platform.Config)) *conversation {
 	if err != nil {
 		t.Fatal(err)
 	}
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: keys().authority.Pool()}}
+	// Without connections that are kept: over those net/http asks again by itself.
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: keys().authority.Pool()}, DisableKeepAlives: true}
 	t.Cleanup(func() {
-		transport.CloseIdleConnections()
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		err := p.Close(ctx)
