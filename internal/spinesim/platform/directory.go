@@ -86,6 +86,7 @@ func ReliableContract() Contract {
 // Staff is a person who may ask, with role profiles. SDS has them in LDAP alone.
 type Staff struct {
 	UserID string `toml:"user_id"` // twelve digits
+	Status string `toml:"status"`  // 1 for an active user; empty for none in the record
 	Roles  []Role `toml:"roles"`
 }
 
@@ -94,6 +95,7 @@ type Role struct {
 	Profile      string `toml:"profile"`
 	Organisation string `toml:"organisation"`
 	Code         string `toml:"code"`   // as R0260 or S8000:G8000:R0260
+	Opened       string `toml:"opened"` // yyyyMMdd, the day on which it began; empty for none
 	Closed       string `toml:"closed"` // yyyyMMdd, the day on which it ended; empty for none
 }
 

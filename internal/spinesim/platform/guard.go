@@ -59,6 +59,7 @@ func guardApplications(applications []Application) error {
 // Forms of what directory records hold; they go into names of LDAP unescaped.
 var (
 	asidForm  = regexp.MustCompile(`^[0-9]{12}$`)
+	dayForm   = regexp.MustCompile(`^[0-9]{8}$`)
 	tokenForm = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,255}$`)
 )
 
@@ -124,12 +125,12 @@ func validateStaff(staff []Staff) error {
 				return fmt.Errorf("the user %s has a role profile that lacks its id, organisation or code, or is given twice", s.UserID)
 			}
 			ids["role "+r.Profile] = true
-			if r.Closed != "" && !closedForm.MatchString(r.Closed) {
-				return fmt.Errorf("the role profile %s closes on a day that is not yyyyMMdd", r.Profile)
+			for _, day := range []string{r.Opened, r.Closed} {
+				if day != "" && !dayForm.MatchString(day) {
+					return fmt.Errorf("the role profile %s opens or closes on a day that is not yyyyMMdd", r.Profile)
+				}
 			}
 		}
 	}
 	return nil
 }
-
-var closedForm = regexp.MustCompile(`^[0-9]{8}$`)

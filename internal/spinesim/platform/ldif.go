@@ -59,11 +59,13 @@ func (d Directory) LDIF() []byte {
 		dn := "uid=" + s.UserID + ",ou=people,o=nhs"
 		w.entry(dn, "nhsPerson")
 		w.attribute("uid", s.UserID)
+		w.attribute("nhsPersonStatus", s.Status)
 		for _, r := range s.Roles {
 			w.entry("uniqueIdentifier="+r.Profile+","+dn, "nhsOrgPersonRole")
 			w.attribute("uniqueIdentifier", r.Profile)
 			w.attribute("nhsIDCode", r.Organisation)
 			w.attribute("nhsJobRoleCode", r.Code)
+			w.attribute("nhsOrgOpenDate", r.Opened)
 			w.attribute("nhsOrgCloseDate", r.Closed)
 		}
 	}

@@ -23,9 +23,9 @@ func records() platform.Directory {
 	return platform.SpineRecords(platform.ReliableContract()).
 		With(platform.ProviderRecords("RXX", "999900000011", "RXX-0000011", "https://localhost:9443/responsehandler")).
 		With(platform.Directory{Staff: []platform.Staff{
-			{UserID: "555000000001", Roles: []platform.Role{
+			{UserID: "555000000001", Status: "1", Roles: []platform.Role{
 				{Profile: "555100000001", Organisation: "RXX", Code: "S8000:G8000:R0260"},
-				{Profile: "555100000002", Organisation: "RXX", Code: "S8000:G8000:R0580", Closed: "20250131"},
+				{Profile: "555100000002", Organisation: "RXX", Code: "S8000:G8000:R0580", Opened: "20200131", Closed: "20250131"},
 			}},
 			{UserID: "555000000002"},
 		}})
@@ -304,10 +304,13 @@ func TestLDIFAgreesWithFHIR(t *testing.T) {
 	closed := all["uniqueIdentifier=555100000002,uid=555000000001,ou=people,o=nhs"]
 	want = map[string][]string{
 		"dn": {"uniqueIdentifier=555100000002,uid=555000000001,ou=people,o=nhs"}, "objectclass": {"nhsOrgPersonRole"},
-		"uniqueidentifier": {"555100000002"}, "nhsidcode": {"RXX"}, "nhsjobrolecode": {"S8000:G8000:R0580"}, "nhsorgclosedate": {"20250131"},
+		"uniqueidentifier": {"555100000002"}, "nhsidcode": {"RXX"}, "nhsjobrolecode": {"S8000:G8000:R0580"}, "nhsorgopendate": {"20200131"}, "nhsorgclosedate": {"20250131"},
 	}
 	if diff := cmp.Diff(want, closed); diff != "" {
 		t.Error(diff)
+	}
+	if status := all["uid=555000000001,ou=people,o=nhs"]["nhspersonstatus"]; len(status) != 1 || status[0] != "1" {
+		t.Errorf("the user's status is %v", status)
 	}
 	if len(all) != 3+2+2+4 {
 		t.Errorf("%d entries", len(all))
