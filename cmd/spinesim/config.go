@@ -181,13 +181,13 @@ func (f file) config(dir string) (spinesim.Config, error) {
 		return spinesim.Config{}, fmt.Errorf("load the client authorities: %w", err)
 	}
 	if f.ReplyCertificate != "" || f.ReplyKey != "" {
-		cfg.ReplyCertificate, err = tls.LoadX509KeyPair(beside(f.ReplyCertificate), beside(f.ReplyKey))
+		cfg.ReplyCertificate, err = tls.LoadX509KeyPair(within(dir, f.ReplyCertificate), within(dir, f.ReplyKey))
 		if err != nil {
 			return spinesim.Config{}, fmt.Errorf("load the reply certificate: %w", err)
 		}
 	}
 	if f.ReplyCAs != "" {
-		cfg.ReplyCAs, err = os.ReadFile(beside(f.ReplyCAs))
+		cfg.ReplyCAs, err = os.ReadFile(within(dir, f.ReplyCAs))
 		if err != nil {
 			return spinesim.Config{}, fmt.Errorf("load the reply authorities: %w", err)
 		}
