@@ -32,8 +32,8 @@ type Settings struct {
 	Live      bool
 	ListenTLS *tls.Config
 	SpineTLS  *tls.Config
-	Trust     struct{ Clients, Spine *trust.Lists } // nil where no revocation lists are configured
-	Route     spine.Route                           // towards the Spine; Endpoint is nil if it comes from the directory
+	Trust     struct{ Clients, Spine, Replies *trust.Lists } // nil where no revocation lists are configured
+	Route     spine.Route                                    // towards the Spine; Endpoint is nil if it comes from the directory
 	Numbers   cpis.NumberPolicy
 	CodeTable cpis.Codes
 	Rules     cpis.Rules
@@ -46,6 +46,8 @@ type Settings struct {
 	Erasure   note.Verifier                              // of erasure orders; nil if nothing can be erased
 	Retention map[audit.Class]removal.Period
 	LogLevel  slog.Level
+
+	RepliesTLS *tls.Config // of the listener for asynchronous replies; nil if there is none
 
 	fingerprints map[string]string // of what the files named by these keys hold
 }
@@ -72,6 +74,9 @@ func (f *File) check(c checker) (*Settings, error) {
 	c.itk(f.ITK)
 	c.numbers(s)
 	c.spine(s)
+	if f.Spine.Pattern != "sync" || f.Replies.Address != "" {
+		c.replies(s)
+	}
 	c.audit(s)
 	c.operations(f.Operations)
 	c.log(s)

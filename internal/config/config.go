@@ -137,8 +137,9 @@ func defaults() File {
 			Pattern:          "sync",
 			Contract:         Contract{SyncReply: "MSHSignalsOnly", AckRequested: "never", DuplicateElimination: "never"},
 		},
-		Audit: Audit{Every: time.Minute, GroupWait: time.Millisecond},
-		Log:   Log{Level: "info", Format: "json"},
+		Replies: defaultReplies(),
+		Audit:   Audit{Every: time.Minute, GroupWait: time.Millisecond},
+		Log:     Log{Level: "info", Format: "json"},
 	}
 }
 

@@ -20,6 +20,7 @@ type File struct {
 	NHSNumber  NHSNumber  `toml:"nhs_number"`
 	Codes      Codes      `toml:"codes"`
 	Spine      Spine      `toml:"spine"`
+	Replies    Replies    `toml:"replies"`
 	Audit      Audit      `toml:"audit"`
 	Operations Operations `toml:"operations"`
 	Log        Log        `toml:"log"`

@@ -20,6 +20,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add(wardFile)
 	f.Add(clientFile)
 	f.Add(wardFile + second)
+	f.Add(repliesFile)
 	f.Add(conformFile)
 	f.Add("[[clients]]\n[[clients]]\n[codes.map]\nfound = \"SMSP-0000\"\n")
 	f.Add("[audit]\ncheckpoints = [\"a\", \"b\"]\n[[audit.destinations]]\nurl = \"https://x\"\nca = \"ca.pem\"\n[[audit.witnesses]]\nkey = \"witness.pub\"\n")

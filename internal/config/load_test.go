@@ -55,6 +55,10 @@ func TestDefaults(t *testing.T) {
 			NotFoundCodes: []string{"1", "NHSNCC002"}, Pattern: "sync",
 			Contract: config.Contract{SyncReply: "MSHSignalsOnly", AckRequested: "never", DuplicateElimination: "never"},
 		},
+		Replies: config.Replies{
+			Path: "/replies", RevocationGrace: 24 * time.Hour, Connections: 64, PerAddress: 64, Deliveries: 64, Body: 2097152,
+			Timeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, Remember: time.Hour,
+		},
 		Audit: config.Audit{Every: time.Minute, GroupWait: time.Millisecond},
 		Log:   config.Log{Level: "info", Format: "json"},
 		Clients: []config.Client{{
