@@ -34,9 +34,9 @@ type Settings struct {
 	Live      bool
 	ListenTLS *tls.Config
 	SpineTLS  *tls.Config
-	Route     spine.Route                                      // towards the Spine; Endpoint is nil if it comes from the directory
-	Trust     struct{ Clients, Spine, Directory *trust.Lists } // nil where no revocation lists are configured
-	Directory *sds.Options                                     // without a recorder; nil where there is no sds.url
+	Route     spine.Route                                               // towards the Spine; Endpoint is nil if it comes from the directory
+	Trust     struct{ Clients, Spine, Directory, Replies *trust.Lists } // nil where no revocation lists are configured
+	Directory *sds.Options                                              // without a recorder; nil where there is no sds.url
 	Numbers   cpis.NumberPolicy
 	CodeTable cpis.Codes
 	Rules     cpis.Rules
@@ -52,6 +52,7 @@ type Settings struct {
 
 	Demographics *pds.Config // without what the running service adds; nil if no client's numbers are verified
 	Unverified   pds.Policy  // what becomes of a question whose number could not be verified
+	RepliesTLS   *tls.Config // of the listener for asynchronous replies; nil if there is none
 
 	fingerprints map[string]string // of what the files named by these keys hold
 }
@@ -79,8 +80,11 @@ func (f *File) check(c checker) (*Settings, error) {
 	c.numbers(s)
 	c.spine(s)
 	c.pds(s)
-	if f.SDS.URL != "" {
+	if f.SDS.URL != "" || f.Spine.Pattern == "sds" {
 		s.Directory = c.directory(s)
+	}
+	if f.Spine.Pattern != "sync" || f.Replies.Address != "" {
+		c.replies(s)
 	}
 	c.audit(s)
 	c.operations(f.Operations)

@@ -137,10 +137,11 @@ func defaults() File {
 			Pattern:          "sync",
 			Contract:         Contract{SyncReply: "MSHSignalsOnly", AckRequested: "never", DuplicateElimination: "never"},
 		},
-		PDS:   defaultPDS(),
-		SDS:   defaultSDS(),
-		Audit: Audit{Every: time.Minute, GroupWait: time.Millisecond},
-		Log:   Log{Level: "info", Format: "json"},
+		PDS:     defaultPDS(),
+		SDS:     defaultSDS(),
+		Replies: defaultReplies(),
+		Audit:   Audit{Every: time.Minute, GroupWait: time.Millisecond},
+		Log:     Log{Level: "info", Format: "json"},
 	}
 }
 

@@ -22,6 +22,7 @@ type File struct {
 	Spine      Spine      `toml:"spine"`
 	PDS        PDS        `toml:"pds"`
 	SDS        SDS        `toml:"sds"`
+	Replies    Replies    `toml:"replies"`
 	Audit      Audit      `toml:"audit"`
 	Operations Operations `toml:"operations"`
 	Log        Log        `toml:"log"`

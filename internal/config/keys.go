@@ -41,6 +41,11 @@ func (c *checker) listen(l Listen) (*tls.Config, *trust.Lists) {
 	if !ok || anchors == nil {
 		return nil, lists
 	}
+	return mutualTLS(certificate, anchors, lists), lists
+}
+
+// mutualTLS is for a listener.
+func mutualTLS(certificate tls.Certificate, anchors []*x509.Certificate, lists *trust.Lists) *tls.Config {
 	return &tls.Config{
 		Certificates:     []tls.Certificate{certificate},
 		ClientAuth:       tls.RequireAndVerifyClientCert,
@@ -51,7 +56,7 @@ func (c *checker) listen(l Listen) (*tls.Config, *trust.Lists) {
 		NextProtos:       []string{"http/1.1"},
 		// An answer is one piece; small records would only make more of it.
 		DynamicRecordSizingDisabled: true,
-	}, lists
+	}
 }
 
 func (c *checker) keyPair(certificateKey, certificatePath, keyKey, keyPath string) (tls.Certificate, bool) {

@@ -67,6 +67,10 @@ func TestDefaults(t *testing.T) {
 				Opened: []string{"nhsOrgOpenDate", "nhsOpenDate"}, Closed: []string{"nhsOrgCloseDate", "nhsCloseDate"}, Cache: 5 * time.Minute,
 			},
 		},
+		Replies: config.Replies{
+			Path: "/replies", RevocationGrace: 24 * time.Hour, Connections: 64, PerAddress: 64, Deliveries: 64, Body: 2097152,
+			Timeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, Remember: time.Hour,
+		},
 		Audit: config.Audit{Every: time.Minute, GroupWait: time.Millisecond},
 		Log:   config.Log{Level: "info", Format: "json"},
 		Clients: []config.Client{{

@@ -100,14 +100,7 @@ func (c *checker) auditIdentities(key string, client Client) {
 
 func (c *checker) certificates(key string, client Client) []string {
 	matches := slices.Clone(client.Certificates)
-	for _, match := range client.Certificates {
-		kind, value, _ := strings.Cut(match, ":")
-		digest, err := hex.DecodeString(value)
-		hash := (kind == "sha256" || kind == "spki") && err == nil && len(digest) == 32
-		if !hash && (kind != "dns" || value == "") {
-			c.problems.add(key+".certificates", "%q must be sha256:HEX, spki:HEX or dns:NAME", match)
-		}
-	}
+	c.matches(key+".certificates", matches)
 	var held [][]byte
 	for _, path := range client.CertificateFile {
 		content, ok := c.file(key+".certificate_files", path)
@@ -132,4 +125,16 @@ func (c *checker) certificates(key string, client Client) []string {
 		c.problems.add(key+".certificates", "must name at least one certificate")
 	}
 	return matches
+}
+
+// matches checks the forms in which certificates are named.
+func (c *checker) matches(key string, all []string) {
+	for _, match := range all {
+		kind, value, _ := strings.Cut(match, ":")
+		digest, err := hex.DecodeString(value)
+		hash := (kind == "sha256" || kind == "spki") && err == nil && len(digest) == 32
+		if !hash && (kind != "dns" || value == "") {
+			c.problems.add(key, "%q must be sha256:HEX, spki:HEX or dns:NAME", match)
+		}
+	}
 }
