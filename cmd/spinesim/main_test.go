@@ -186,7 +186,7 @@ func TestServesUntilSignalled(t *testing.T) {
 
 // Every key of the asynchronous pattern reaches the simulator.
 func TestAsyncKeys(t *testing.T) {
-	cfg, err := load(write(t, complete))
+	cfg, _, err := load(write(t, complete))
 	if err != nil {
 		t.Fatal(err)
 	}

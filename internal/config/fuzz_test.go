@@ -20,11 +20,8 @@ func FuzzLoad(f *testing.F) {
 	f.Add(wardFile)
 	f.Add(clientFile)
 	f.Add(wardFile + second)
-<<<<<<< HEAD
 	f.Add(pdsFile)
-=======
 	f.Add(repliesFile)
->>>>>>> h/replies
 	f.Add(conformFile)
 	f.Add("[[clients]]\n[[clients]]\n[codes.map]\nfound = \"SMSP-0000\"\n")
 	f.Add("[audit]\ncheckpoints = [\"a\", \"b\"]\n[[audit.destinations]]\nurl = \"https://x\"\nca = \"ca.pem\"\n[[audit.witnesses]]\nkey = \"witness.pub\"\n")
