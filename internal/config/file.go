@@ -81,7 +81,7 @@ type Codes struct {
 
 // Spine is the Spine-facing side.
 type Spine struct {
-	Pattern     string `toml:"pattern"`     // sync or async; sync
+	Pattern     string `toml:"pattern"`     // sync, async, or sds: as the directory says; sync
 	Endpoint    string `toml:"endpoint"`    // https URL; no default, never guessed
 	To          string `toml:"wsa_to"`      // the endpoint if empty
 	From        string `toml:"wsa_from"`    // our own address

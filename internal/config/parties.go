@@ -30,6 +30,9 @@ func (c *checker) clients(s *Settings) {
 			c.problems.add("clients.name", "of client %d must be given and be unique", i+1)
 		}
 		names = append(names, client.Name)
+		if client.AccessMethod == "smartcard" && s.Live && (s.Directory == nil || s.Directory.LDAP == nil) {
+			c.problems.add(key+".access_method", "needs the directory, in which smartcard users are looked up: configure [sds] with protocol = \"ldap\" (WRD-IAM-18)")
+		}
 		all = append(all, c.client(key, client))
 	}
 	register, err := clients.NewRegister(all)

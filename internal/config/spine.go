@@ -28,8 +28,12 @@ type Contract struct {
 
 func (c *checker) spine(s *Settings) {
 	sp := s.Spine
-	c.oneOf("spine.pattern", sp.Pattern, "sync", "async")
-	c.route(s)
+	c.oneOf("spine.pattern", sp.Pattern, "sync", "async", "sds")
+	if sp.Pattern == "sds" {
+		c.directed(sp)
+	} else {
+		c.route(s)
+	}
 	c.notLive(s.Live, "spine.server_name", sp.ServerName)
 	if !isASID(sp.FromASID) {
 		c.problems.add("spine.from_asid", "must be our ASID, twelve digits")
@@ -71,6 +75,19 @@ func (c *checker) route(s *Settings) {
 	if sp.Pattern == "async" {
 		s.Route.Pattern = spine.Async
 		s.Route.Contract = c.contract(sp.Contract)
+	}
+}
+
+// directed checks what of a route does not come from the directory.
+func (c *checker) directed(sp Spine) {
+	if sp.Endpoint != "" || sp.ToASID != "" {
+		c.problems.add("spine.endpoint", "and spine.to_asid come from the directory with spine.pattern = \"sds\"; remove them")
+	}
+	if sp.ServerName == "" {
+		c.problems.add("spine.server_name", "must be the name in the Spine's certificate: the directory may give an address without a name")
+	}
+	if sp.Contract.FromParty == "" {
+		c.problems.add("spine.contract.from_party", "is missing; it is our own party key, which the directory does not tell")
 	}
 }
 
