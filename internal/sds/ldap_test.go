@@ -51,7 +51,7 @@ func (d directory) ldap(t testing.TB) *sds.LDAP {
 	return &sds.LDAP{
 		Address: d.Address(), Base: "ou=services,o=nhs", People: people(),
 		TLS:            &tls.Config{Certificates: []tls.Certificate{pair.TLSCertificate()}, RootCAs: d.authority.Pool(), ServerName: "localhost", MinVersion: tls.VersionTLS12},
-		ConnectTimeout: time.Second, SearchTimeout: time.Second, Connections: 4,
+		ConnectTimeout: 10 * time.Second, SearchTimeout: 10 * time.Second, Connections: 4,
 	}
 }
 
