@@ -6,8 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -215,4 +218,46 @@ func TestCloseEndsLookups(t *testing.T) {
 		t.Error("a look-up went on after the end")
 	}
 	must(t, d.Continue())
+}
+
+// A connection that is cut only when it is used again is replaced within the same
+// look-up.
+func TestCutConnectionIsReplaced(t *testing.T) {
+	d := start(t, slapdtest.LDIF([]slapdtest.System{slapdtest.Spine(endpoint)}, nil))
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer listener.Close()
+	var cut atomic.Bool // the connection over which something comes next
+	go func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("tcp", d.Address())
+			if err != nil {
+				client.Close()
+				return
+			}
+			go io.Copy(client, server)
+			go func() {
+				buffer := make([]byte, 4096)
+				for n, err := client.Read(buffer); err == nil && !cut.Swap(false); n, err = client.Read(buffer) {
+					server.Write(buffer[:n])
+				}
+				client.Close()
+				server.Close()
+			}()
+		}
+	}()
+	s := d.open(t, func(o *sds.Options) { o.LDAP.Address = listener.Addr().String() })
+	_, err = s.Service(t.Context())
+	must(t, err)
+	s.clock.forward(16 * time.Minute)
+	cut.Store(true)
+	_, err = s.Service(t.Context())
+	must(t, err)
+	if diff := cmp.Diff([]string{"found", "found"}, s.ledger.results()); diff != "" || cut.Load() {
+		t.Errorf("cut %t, recorded (-want +got):\n%s", !cut.Load(), diff)
+	}
 }
