@@ -80,41 +80,13 @@ func (d *Directory) Author(ctx context.Context, userID, roleProfile, organisatio
 // author looks a user up, and then the role profile below that user. Today is in the
 // zone of the United Kingdom.
 func (d *directoryLDAP) author(ctx context.Context, userID, roleProfile, organisation, roleCode string, today time.Time) (refusal string, err error) {
-	p := d.config.People
-	dates := append(slices.Clone(p.Opened), p.Closed...)
-	user, err := d.one(ctx, &ldap.SearchRequest{
-		BaseDN: p.Base, Scope: ldap.ScopeWholeSubtree, Attributes: append([]string{p.Status}, dates...),
-		Filter: all("objectClass", p.User, p.UserID, userID),
-	}, "user of the user id")
-	if isNone(err) {
-		return NoUser, nil
+	user, refusal, err := d.user(ctx, userID, today)
+	if refusal != "" || err != nil {
+		return refusal, err
 	}
-	if err != nil {
-		return "", err
-	}
-	active, err := p.isOpen(user, today)
-	if err != nil {
-		return "", err
-	}
-	if !active || slices.ContainsFunc(user.values(p.Status), func(status string) bool { return status != "1" }) {
-		return UserInactive, nil
-	}
-	role, err := d.one(ctx, &ldap.SearchRequest{
-		BaseDN: user.DN, Scope: ldap.ScopeWholeSubtree, Attributes: append([]string{p.Organisation, p.JobRole}, dates...),
-		Filter: all("objectClass", p.Role, p.RoleID, roleProfile),
-	}, "role profile of the id, of one user")
-	if isNone(err) {
-		return NoRoleProfile, nil
-	}
-	if err != nil {
-		return "", err
-	}
-	open, err := p.isOpen(role, today)
-	if err != nil {
-		return "", err
-	}
-	if !open {
-		return RoleClosed, nil
+	role, refusal, err := d.role(ctx, user, roleProfile, today)
+	if refusal != "" || err != nil {
+		return refusal, err
 	}
 	organisations, err := d.organisations(ctx, role)
 	if err != nil {
@@ -123,10 +95,54 @@ func (d *directoryLDAP) author(ctx context.Context, userID, roleProfile, organis
 	if !slices.ContainsFunc(organisations, func(o string) bool { return strings.EqualFold(o, organisation) }) {
 		return OtherOrganisation, nil
 	}
-	if roleCode != "" && !slices.ContainsFunc(role.values(p.JobRole), func(code string) bool { return isJobRole(code, roleCode) }) {
+	if roleCode != "" && !slices.ContainsFunc(role.values(d.config.People.JobRole), func(code string) bool { return isJobRole(code, roleCode) }) {
 		return OtherJobRole, nil
 	}
 	return "", nil
+}
+
+func (d *directoryLDAP) user(ctx context.Context, id string, today time.Time) (user entry, refusal string, err error) {
+	p := d.config.People
+	user, err = d.one(ctx, &ldap.SearchRequest{
+		BaseDN: p.Base, Scope: ldap.ScopeWholeSubtree, Attributes: slices.Concat([]string{p.Status}, p.Opened, p.Closed),
+		Filter: all("objectClass", p.User, p.UserID, id),
+	}, "user of the user id")
+	if isNone(err) {
+		return user, NoUser, nil
+	}
+	if err != nil {
+		return user, "", err
+	}
+	open, err := p.isOpen(user, today)
+	if err != nil {
+		return user, "", err
+	}
+	if !open || slices.ContainsFunc(user.values(p.Status), func(status string) bool { return status != "1" }) {
+		return user, UserInactive, nil
+	}
+	return user, "", nil
+}
+
+func (d *directoryLDAP) role(ctx context.Context, user entry, id string, today time.Time) (role entry, refusal string, err error) {
+	p := d.config.People
+	role, err = d.one(ctx, &ldap.SearchRequest{
+		BaseDN: user.DN, Scope: ldap.ScopeWholeSubtree, Attributes: slices.Concat([]string{p.Organisation, p.JobRole}, p.Opened, p.Closed),
+		Filter: all("objectClass", p.Role, p.RoleID, id),
+	}, "role profile of the id, of one user")
+	if isNone(err) {
+		return role, NoRoleProfile, nil
+	}
+	if err != nil {
+		return role, "", err
+	}
+	open, err := p.isOpen(role, today)
+	if err != nil {
+		return role, "", err
+	}
+	if !open {
+		return role, RoleClosed, nil
+	}
+	return role, "", nil
 }
 
 func isNone(err error) bool {

@@ -112,13 +112,13 @@ type scene struct {
 	clock  clock
 }
 
-// open makes a directory with the times of the defaults, except that nothing waits long.
+// open makes a directory with the times of the defaults, except that it is waited for.
 func open(t testing.TB, change func(*sds.Options)) *scene {
 	t.Helper()
 	s := &scene{clock: clock{now: time.Now()}}
 	o := sds.Options{
 		Organisation: "YES", Interaction: cpisQuery,
-		Fresh: 15 * time.Minute, Stale: 24 * time.Hour, Patience: 100 * time.Millisecond, Retry: 30 * time.Second, Author: 5 * time.Minute,
+		Fresh: 15 * time.Minute, Stale: 24 * time.Hour, Patience: 10 * time.Second, Retry: 30 * time.Second, Author: 5 * time.Minute,
 		Record: s.ledger.record, Now: s.clock.Now,
 	}
 	change(&o)

@@ -219,7 +219,37 @@ func (s *Server) Replace(entries string) error {
 
 // Hang keeps the server from running: connections stay, and are accepted, but nothing is
 // answered until Continue.
-func (s *Server) Hang() error     { return s.command.Process.Signal(syscall.SIGSTOP) }
+func (s *Server) Hang() error {
+	err := s.command.Process.Signal(syscall.SIGSTOP)
+	for began := time.Now(); err == nil; time.Sleep(time.Millisecond) {
+		stopped, err := s.isStopped()
+		if stopped || err != nil {
+			return err
+		}
+		if time.Since(began) > startTime {
+			return errors.New("slapd did not stop")
+		}
+	}
+	return err
+}
+
+// isStopped reports whether every thread of the server has stopped, which is not at once.
+func (s *Server) isStopped() (bool, error) {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", s.command.Process.Pid))
+	for _, thread := range threads {
+		stat, err := os.ReadFile(thread)
+		if err != nil {
+			return false, err
+		}
+		_, state, _ := strings.Cut(string(stat), ") ")
+		if !strings.HasPrefix(state, "T") {
+			return false, nil
+		}
+	}
+	return len(threads) > 0, err
+}
+
+// Continue lets the server run again after Hang.
 func (s *Server) Continue() error { return s.command.Process.Signal(syscall.SIGCONT) }
 
 // Searches counts the searches that the server was asked for since it was made.
