@@ -24,6 +24,7 @@ type refusal struct {
 func invalid(text string) refusal  { return refusal{"invalid_request", text} }
 func wrongKey(text string) refusal { return refusal{"public_key error", text} }
 func (r refusal) given() bool      { return r.code != "" }
+
 func (t *tokens) keyOf(kid string) (Application, bool) {
 	for _, a := range t.applications {
 		if a.PublicKey != nil && a.KeyID == kid {
