@@ -123,7 +123,7 @@ func logEntry(r audit.Record, source Source) Object {
 	count("covered", e.Covered)
 	switch {
 	case len(e.Detail) > 0 && e.Kind.Class() == audit.Questions:
-		add("detail", "what was found is left to the log")
+		add("detail", "what was said is left to the log")
 	case len(e.Detail) > maxDetail:
 		add("detail", fmt.Sprintf("%d bytes, left to the log", len(e.Detail)))
 	case e.Kind != audit.Read:
