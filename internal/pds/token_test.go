@@ -99,8 +99,10 @@ func TestTokenServiceThatFails(t *testing.T) {
 		"does not know us":      {say(401, `{"error":"invalid_client"}`), pds.NotRegistered},
 		"is busy":               {say(429, ""), pds.NoToken},
 		"is broken":             {say(500, ""), pds.NoToken},
-		"redirects":             {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/oauth2/token", http.StatusTemporaryRedirect) }, pds.NoToken},
-		"hangs up":              {hangUp(""), pds.NoToken},
+		"redirects": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/oauth2/token", http.StatusTemporaryRedirect)
+		}, pds.NoToken},
+		"hangs up": {hangUp(""), pds.NoToken},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newService(t)
