@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/wardsmsp/ward/cpis"
+	"github.com/wardsmsp/ward/internal/spine/circuit"
 )
 
 // Config is how the Spine is reached and what it is told about us.
@@ -32,15 +33,22 @@ type Config struct {
 	FirstByteTimeout time.Duration
 	IdleTimeout      time.Duration // shorter than the Spine's own
 	MaxConnections   int
+	Waiting          int // questions that may wait for a connection; see Place
 	MaxReply         int // bytes
+
+	BreakerFailures int                 // in a row, after which nothing is sent for a while; never if 0
+	BreakerPause    time.Duration       // before and between handshakes that look whether the Spine is back
+	OnCircuit       func(circuit.State) // hears of every change; may be nil
 
 	Now func() time.Time
 }
 
 // Client asks the Spine. It is safe for concurrent use.
 type Client struct {
-	config Config
-	pool   *pool
+	config  Config
+	pool    *pool
+	circuit *circuit.Breaker
+	places  chan struct{}
 }
 
 // New returns a Client. It connects to nothing until the first question.
@@ -48,7 +56,14 @@ func New(config Config) *Client {
 	if config.To == "" {
 		config.To = config.Endpoint.String()
 	}
-	return &Client{config: config, pool: newPool(config)}
+	c := &Client{config: config, pool: newPool(config), places: make(chan struct{}, config.MaxConnections+config.Waiting)}
+	c.circuit = circuit.New(circuit.Config{
+		Failures: config.BreakerFailures,
+		Pause:    config.BreakerPause,
+		Probe:    c.Reachable,
+		OnChange: config.OnCircuit,
+	})
+	return c
 }
 
 // Ask asks one question. Each of ids, new upper-case UUIDs, allows one attempt;
@@ -56,6 +71,11 @@ func New(config Config) *Client {
 // deadline of ctx bounds everything; cancelling ctx does not take back what was
 // sent.
 func (c *Client) Ask(ctx context.Context, q cpis.Query, ids []string) (answer cpis.Answer, used int) {
+	done, ok := c.circuit.Allow()
+	if !ok {
+		return cpis.Failed(cpis.NotSent, "the circuit to the Spine is open"), 0
+	}
+	defer func() { done(verdict(answer)) }()
 	for _, id := range ids {
 		used++
 		var again bool
@@ -95,5 +115,9 @@ func (c *Client) Reachable(ctx context.Context) error {
 	return conn.tls.Close()
 }
 
-// Close closes idle connections. Questions under way are not disturbed.
-func (c *Client) Close() { c.pool.close() }
+// Close closes idle connections and ends the probes of the circuit. Questions under
+// way are not disturbed.
+func (c *Client) Close() {
+	c.circuit.Close()
+	c.pool.close()
+}
