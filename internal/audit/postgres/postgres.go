@@ -135,3 +135,9 @@ func isConflict(err error) bool {
 	var refused *pgconn.PgError
 	return errors.As(err, &refused) && conflict(refused.Code)
 }
+
+// Pool opens at most size connections to the database of a log, for tables of others in
+// the same schema. No statement may take longer than the time given.
+func Pool(ctx context.Context, url string, size int32, statement time.Duration) (*pgxpool.Pool, error) {
+	return openPool(ctx, url, size, statement, nil)
+}
