@@ -181,7 +181,7 @@ func newRigWithin(t *testing.T, wait time.Duration) *rig {
 		book: &book{claimed: map[string]bool{}}, spine: &spine{ask: foundFor}, log: &lines{}, newID: newID, meter: &meter{},
 		place: func() (func(), bool) { return func() {}, true },
 		spend: func(*clients.Client) bool { return true },
-		tls: &tls.Config{Certificates: []tls.Certificate{near.TLSCertificate()}, RootCAs: authority.Pool(), ServerName: "smsp.test"},
+		tls:   &tls.Config{Certificates: []tls.Certificate{near.TLSCertificate()}, RootCAs: authority.Pool(), ServerName: "smsp.test"},
 	}
 	now := func() time.Time {
 		r.mu.Lock()
