@@ -19,6 +19,7 @@ const usage = `ward is a CP-IS Spine Mini Service Provider.
 
   ward serve -config FILE                    answer clients
   ward config check FILE                     find every problem of a configuration
+  ward config budget-notice FILE             write the limits of ASIDs as a notice to NHS England
   ward ask -config FILE NHSNUMBER            ask a provider one question. This notifies.
            [-json | -raw | -request] [-born YYYY-MM-DD]
   ward conform -config FILE                  try a provider of a test environment, case by
@@ -99,6 +100,8 @@ func run(ctx context.Context, args []string, out, log io.Writer) int {
 		err = serve(ctx, args[1:], log)
 	case "config check":
 		err = checkConfig(args[1:], out)
+	case "config budget-notice":
+		err = budgetNotice(args[1:], out)
 	case "ask":
 		code, err = ask(ctx, args[1:], out, log)
 	case "conform client":

@@ -67,6 +67,29 @@ func checkConfig(args []string, out io.Writer) error {
 	return nil
 }
 
+// budgetNotice writes the text by which NHS England is told of the limits in force
+// (TOM-DE-03c).
+func budgetNotice(args []string, out io.Writer) error {
+	if len(args) != 1 {
+		return usageError("name one configuration file: ward config budget-notice FILE")
+	}
+	settings, err := config.Load(args[0])
+	if err != nil {
+		return wrong(args[0], err)
+	}
+	if len(settings.Budgets) == 0 {
+		return fmt.Errorf("%s has no [[budgets]], so that there is nothing to give notice of", args[0])
+	}
+	fmt.Fprintf(out, "Notice of transactions per second (TPS) limits\n\nProvider (ODS code): %s\nEnvironment: %s\nSpine service: %s\n",
+		settings.ODSCode, settings.Environment, settings.Route.Endpoint.Host)
+	for _, b := range settings.Budgets {
+		fmt.Fprintf(out, "\nASID: %s\nLimit: %g TPS, and %d above that for a moment\nRequested: %g TPS\nJustification: %s\nApproved by: %s\nApproved on: %s\n",
+			b.ASID, b.PerSecond, *b.Burst, b.Requested, b.Justification, b.ApprovedBy, b.ApprovedOn)
+	}
+	fmt.Fprint(out, "\nThe limits hold for all instances of the service together. A request above a limit is answered HTTP 503 and does not reach the Spine.\n")
+	return nil
+}
+
 // wrong lists what is wrong with a configuration.
 func wrong(path string, err error) error {
 	if path == "" {

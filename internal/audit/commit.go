@@ -194,6 +194,7 @@ func (l *Log) write(ctx context.Context, group []*pending) error {
 		l.writing.Store(&began)
 		base, err = l.commit(ctx, group, now.sure)
 		l.writing.Store(nil)
+		l.options.Committed(time.Since(began), err)
 	}
 	if err == nil && len(group) > 0 {
 		l.clock = now

@@ -51,6 +51,10 @@ type Options struct {
 	Now        func() time.Time     // names exported files, and forgets claims; time.Now
 	Uptime     func() time.Duration // since some moment, whatever the clock is set to; since the log was opened
 	Logger     *slog.Logger         // slog.Default()
+
+	// Committed hears of each commit, how long it took and whether it failed. It must
+	// not wait. May be nil.
+	Committed func(took time.Duration, err error)
 }
 
 func (o *Options) complete() error {
@@ -79,6 +83,9 @@ func (o *Options) complete() error {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
+	}
+	if o.Committed == nil {
+		o.Committed = func(time.Duration, error) {}
 	}
 	return nil
 }
@@ -278,6 +285,9 @@ func (l *Log) failed() error {
 
 // Size returns the number of durable entries of this log.
 func (l *Log) Size() int64 { return l.durable.Load().Size }
+
+// Queued returns how many entries wait for a commit.
+func (l *Log) Queued() int { return len(l.queue) }
 
 // OpenIntents returns the intents of this instance without an outcome, oldest first,
 // in time proportional to the number of all. After a restart these are the questions

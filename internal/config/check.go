@@ -90,6 +90,7 @@ func (f *File) check(c checker) (*Settings, error) {
 	c.operations(f.Operations)
 	c.log(s)
 	c.clients(s)
+	c.budgets(s)
 	s.fingerprints = c.fingerprints
 	if len(c.problems) > 0 {
 		return nil, c.problems

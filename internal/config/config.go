@@ -133,6 +133,8 @@ func defaults() File {
 			IdleTimeout:      30 * time.Second,
 			Connections:      64,
 			MaxReply:         2 << 20,
+			BreakerFailures:  5,
+			BreakerPause:     10 * time.Second,
 			NotFoundCodes:    []string{"1", "NHSNCC002"},
 			Pattern:          "sync",
 			Contract:         Contract{SyncReply: "MSHSignalsOnly", AckRequested: "never", DuplicateElimination: "never"},
@@ -149,6 +151,10 @@ func defaults() File {
 func (f *File) complete() {
 	unset(&f.NHSNumber.RejectRepeatedDigits, f.Environment == "live")
 	unset(&f.Spine.ConnectRetries, 1)
+	unset(&f.Spine.Waiting, max(0, f.Spine.Connections))
+	for i := range f.Budgets {
+		f.Budgets[i].complete()
+	}
 	for i := range f.Clients {
 		f.Clients[i].complete()
 	}

@@ -52,6 +52,11 @@ func collect(facts map[string]string, key string, v reflect.Value) {
 			collect(facts, key+"."+client.Name, v.Index(i))
 		}
 		return
+	case []Budget:
+		for i, budget := range value {
+			collect(facts, key+"."+budget.ASID, v.Index(i))
+		}
+		return
 	}
 	switch v.Kind() {
 	case reflect.Struct:

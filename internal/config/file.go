@@ -26,6 +26,7 @@ type File struct {
 	Audit      Audit      `toml:"audit"`
 	Operations Operations `toml:"operations"`
 	Log        Log        `toml:"log"`
+	Budgets    []Budget   `toml:"budgets"`
 	Clients    []Client   `toml:"clients"`
 }
 
@@ -104,7 +105,10 @@ type Spine struct {
 	IdleTimeout      time.Duration `toml:"idle_timeout"`       // 30s
 	ConnectRetries   *int          `toml:"connect_retries"`    // 0 or 1; 1
 	Connections      int           `toml:"connections"`        // at a time; 64
+	Waiting          *int          `toml:"waiting"`            // questions that may wait for one; as many as connections
 	MaxReply         int           `toml:"max_reply"`          // bytes; 2097152
+	BreakerFailures  int           `toml:"breaker_failures"`   // without an answer in a row, after which nothing is sent for a while; 5
+	BreakerPause     time.Duration `toml:"breaker_pause"`      // until a handshake tries whether the Spine is back; 10s
 
 	Contract Contract `toml:"contract"` // of the asynchronous pattern
 
@@ -182,7 +186,7 @@ type Retention struct {
 	Operations string `toml:"operations"` // starts, stops and changes
 }
 
-// Operations is the listener for health, on a loopback address, off if empty.
+// Operations is the listener for health and metrics, on a loopback address, off if empty.
 type Operations struct {
 	Address string `toml:"address"`
 }

@@ -51,7 +51,8 @@ func TestDefaults(t *testing.T) {
 		Spine: config.Spine{
 			RevocationGrace: 24 * time.Hour, VersionCode: "v3INF_DMSv5.7:FIN", MaxTLS: "1.2",
 			ConnectTimeout: 3 * time.Second, WriteTimeout: 3 * time.Second, FirstByteTimeout: 8 * time.Second, IdleTimeout: 30 * time.Second,
-			ConnectRetries: &one, Connections: 64, MaxReply: 2097152,
+			ConnectRetries: &one, Connections: 64, Waiting: &sixtyFour, MaxReply: 2097152,
+			BreakerFailures: 5, BreakerPause: 10 * time.Second,
 			NotFoundCodes: []string{"1", "NHSNCC002"}, Pattern: "sync",
 			Contract: config.Contract{SyncReply: "MSHSignalsOnly", AckRequested: "never", DuplicateElimination: "never"},
 		},

@@ -20,7 +20,7 @@ func TestEveryRule(t *testing.T) {
 	must(t, loadWard(put(t, dir, wardFile)))
 	groups := map[string][]rule{
 		"general": generalRules(), "keys": keyRules(), "limits": limitRules(),
-		"numbers": numberRules(), "spine": spineRules(), "clients": clientRules(), "checkpoints": checkpointRules(),
+		"numbers": numberRules(), "spine": spineRules(), "clients": clientRules(), "checkpoints": checkpointRules(), "budgets": budgetRules(),
 	}
 	for group, rules := range groups {
 		for _, r := range rules {
@@ -194,6 +194,9 @@ func spineRules() []rule {
 		{"our ASID missing", set("from_asid", `""`), "spine.from_asid", "twelve digits"},
 		{"our ASID too short", set("from_asid", `"20000000018"`), "spine.from_asid", "twelve digits"},
 		{"the Spine's ASID not of digits", set("to_asid", `"92894201254x"`), "spine.to_asid", "twelve digits"},
+		{"a breaker that needs no failure", in("spine", "breaker_failures = 0"), "spine.breaker_failures", "more than 0"},
+		{"a breaker that does not pause", in("spine", `breaker_pause = "0s"`), "spine.breaker_pause", "more than 0"},
+		{"fewer than none waiting", in("spine", "waiting = -1"), "spine.waiting", "less than 0"},
 		{"two retries", in("spine", "connect_retries = 2"), "spine.connect_retries", "0 or 1"},
 		{"fewer than no retries", in("spine", "connect_retries = -1"), "spine.connect_retries", "0 or 1"},
 		{"an unknown TLS version", in("spine", `max_tls = "1.1"`), "spine.max_tls", "1.2, 1.3"},

@@ -44,6 +44,11 @@ func (c *checker) spine(s *Settings) {
 	positive(c, "spine.idle_timeout", sp.IdleTimeout)
 	positive(c, "spine.connections", sp.Connections)
 	positive(c, "spine.max_reply", sp.MaxReply)
+	positive(c, "spine.breaker_failures", sp.BreakerFailures)
+	positive(c, "spine.breaker_pause", sp.BreakerPause)
+	if *sp.Waiting < 0 {
+		c.problems.add("spine.waiting", "must not be less than 0")
+	}
 	if sp.ConnectTimeout >= s.ITK.RequestBudget {
 		c.problems.add("spine.connect_timeout", "must be shorter than itk.request_budget")
 	}

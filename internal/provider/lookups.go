@@ -21,6 +21,11 @@ func (p *Provider) openLookups() error {
 			of := "directory, " + string(l.Purpose)
 			if l.Stale {
 				of += ", what it said before"
+			} else {
+				p.metrics.LookedUp("directory", l.Result, l.Elapsed)
+			}
+			if l.Purpose == sds.ForService && l.Result == string(sds.Found) && !l.Stale {
+				p.metrics.DirectoryRead(time.Now())
 			}
 			return gateway.RecordLookUp(ctx, p.log, time.Now(), gateway.LookUp{Of: of, Result: l.Result, Elapsed: l.Elapsed})
 		}
@@ -34,6 +39,7 @@ func (p *Provider) openLookups() error {
 		config := *p.settings.Demographics
 		config.Correlation = gateway.CorrelationOf
 		config.Record = func(ctx context.Context, l pds.Lookup) error {
+			p.metrics.LookedUp("demographics", l.Result, l.Elapsed)
 			return gateway.RecordLookUp(ctx, p.log, time.Now(), gateway.LookUp{Of: "demographics, " + l.Purpose, Result: l.Result, Patient: true, Elapsed: l.Elapsed})
 		}
 		p.demographics = pds.New(config)

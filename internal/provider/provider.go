@@ -21,6 +21,7 @@ import (
 	"github.com/wardsmsp/ward/internal/audit"
 	"github.com/wardsmsp/ward/internal/audit/publish"
 	"github.com/wardsmsp/ward/internal/audit/stores"
+	"github.com/wardsmsp/ward/internal/budget"
 	"github.com/wardsmsp/ward/internal/config"
 	"github.com/wardsmsp/ward/internal/gateway"
 	"github.com/wardsmsp/ward/internal/itk"
@@ -28,6 +29,7 @@ import (
 	"github.com/wardsmsp/ward/internal/sds"
 	"github.com/wardsmsp/ward/internal/server"
 	"github.com/wardsmsp/ward/internal/spine"
+	"github.com/wardsmsp/ward/internal/telemetry"
 	"github.com/wardsmsp/ward/internal/wsdl"
 )
 
@@ -36,8 +38,10 @@ type Provider struct {
 	settings *config.Settings
 	logger   *slog.Logger
 
+	metrics      *telemetry.Metrics
 	store        stores.Store
 	log          *audit.Log
+	budgets      *budget.Set
 	directory    *sds.Directory // nil if it is not used
 	demographics *pds.Client    // nil if it is not used
 	replies      *inbox         // of the asynchronous pattern; nil if it cannot be used
@@ -58,7 +62,7 @@ type Provider struct {
 // returned error says in one sentence what to do.
 func Start(ctx context.Context, settings *config.Settings, logger *slog.Logger, build string) (*Provider, error) {
 	running, end := context.WithCancel(context.WithoutCancel(ctx))
-	p := &Provider{settings: settings, logger: logger, failed: make(chan error, 2), end: end}
+	p := &Provider{settings: settings, logger: logger, metrics: telemetry.NewMetrics(), failed: make(chan error, 2), end: end}
 	err := p.start(ctx, build)
 	if err != nil {
 		p.recordFailedStart(ctx)
@@ -80,6 +84,10 @@ func (p *Provider) start(ctx context.Context, build string) error {
 	if err != nil {
 		return fmt.Errorf("the address listen.address cannot be listened on: %w", err)
 	}
+	p.budgets, err = p.openBudgets(ctx)
+	if err != nil {
+		return err
+	}
 	err = p.openLookups()
 	if err != nil {
 		return err
@@ -89,7 +97,8 @@ func (p *Provider) start(ctx context.Context, build string) error {
 		return err
 	}
 	p.spine = spine.New(p.spineConfig())
-	gate := gateway.New(p.gatewayConfig(), p.spine, p.log)
+	log := measuredLog{p.log, p.metrics}
+	gate := gateway.New(p.gatewayConfig(), measuredSpine{p.spine, p.metrics}, log)
 	err = p.recordStart(ctx, build)
 	if err != nil {
 		return err
@@ -102,7 +111,7 @@ func (p *Provider) start(ctx context.Context, build string) error {
 	if err != nil {
 		return err
 	}
-	p.server = server.New(p.serverConfig(gate, documents))
+	p.server = server.New(p.serverConfig(gate, log, documents))
 	return p.startOperations()
 }
 
@@ -138,13 +147,13 @@ func (p *Provider) fail(err error) {
 }
 
 func (p *Provider) openLog(ctx context.Context) (err error) {
-	p.store, p.log, err = openLog(ctx, p.settings, p.logger)
+	p.store, p.log, err = openLog(ctx, p.settings, p.logger, p.metrics.Committed)
 	return err
 }
 
 // openLog opens the store and the log in it. If only the log cannot be opened the
 // store is returned all the same.
-func openLog(ctx context.Context, settings *config.Settings, logger *slog.Logger) (stores.Store, *audit.Log, error) {
+func openLog(ctx context.Context, settings *config.Settings, logger *slog.Logger, committed func(time.Duration, error)) (stores.Store, *audit.Log, error) {
 	store, err := stores.Open(ctx, settings.Store)
 	if err != nil {
 		return nil, nil, fmt.Errorf("the audit log cannot be opened: %w", err)
@@ -158,6 +167,7 @@ func openLog(ctx context.Context, settings *config.Settings, logger *slog.Logger
 		CheckpointEvery: settings.Audit.Every,
 		MaxWait:         settings.Audit.GroupWait,
 		Logger:          logger,
+		Committed:       committed,
 	}
 	for _, d := range settings.Remote.Destinations {
 		options.Destinations = append(options.Destinations, publish.NewEndpoint(d.URL, d.TLS))
@@ -210,7 +220,7 @@ func recoverOpen(ctx context.Context, log *audit.Log) (int, error) {
 func Recover(ctx context.Context, settings *config.Settings, instance string, logger *slog.Logger) (int, error) {
 	s := *settings
 	s.Store.Instance = instance
-	store, log, err := openLog(ctx, &s, logger)
+	store, log, err := openLog(ctx, &s, logger, nil)
 	if store != nil {
 		defer store.Close()
 	}
@@ -240,10 +250,23 @@ func (p *Provider) spineConfig() spine.Config {
 		FirstByteTimeout: s.FirstByteTimeout,
 		IdleTimeout:      s.IdleTimeout,
 		MaxConnections:   s.Connections,
+		Waiting:          *s.Waiting,
+		Places:           p.places(),
 		MaxReply:         s.MaxReply,
+		BreakerFailures:  s.BreakerFailures,
+		BreakerPause:     s.BreakerPause,
+		OnCircuit:        p.circuitChanged,
 		Now:              time.Now,
 		NewID:            NewID,
 	}
+}
+
+// places bounds the questions under way: a reply that comes later occupies no connection.
+func (p *Provider) places() int {
+	if p.settings.Spine.Pattern == "sync" {
+		return 0
+	}
+	return p.settings.Limits.Questions
 }
 
 func (p *Provider) gatewayConfig() gateway.Config {
@@ -261,14 +284,17 @@ func (p *Provider) gatewayConfig() gateway.Config {
 	}
 }
 
-func (p *Provider) serverConfig(gate *gateway.Gateway, documents map[string][]byte) server.Config {
+func (p *Provider) serverConfig(gate *gateway.Gateway, log gateway.Log, documents map[string][]byte) server.Config {
 	l := p.settings.Limits
 	return server.Config{
 		TLS:      p.settings.ListenTLS,
 		Trust:    p.settings.Trust.Clients,
 		Register: p.settings.Register,
 		Gateway:  gate,
-		Log:      p.log,
+		Log:      log,
+		Place:    p.spine.Place,
+		Spend:    p.spend,
+		Meter:    p.metrics,
 		Limits: server.Limits{
 			Connections:   l.Connections,
 			PerAddress:    l.PerAddress,
@@ -313,12 +339,16 @@ func (p *Provider) startOperations() error {
 		Now:          time.Now,
 		CheckEvery:   10 * time.Second,
 	}
+	p.watchMetrics()
+	mux := http.NewServeMux()
+	mux.Handle("/", health.Handler())
+	mux.Handle("GET /metrics", p.metrics.Handler())
 	listener, err := net.Listen("tcp", p.settings.Operations.Address)
 	if err != nil {
 		return fmt.Errorf("the address operations.address cannot be listened on: %w", err)
 	}
 	p.operations = &http.Server{
-		Handler:           health.Handler(),
+		Handler:           mux,
 		ReadHeaderTimeout: 5 * time.Second,
 		WriteTimeout:      15 * time.Second,
 		IdleTimeout:       time.Minute,
@@ -396,6 +426,9 @@ func (p *Provider) release() {
 	p.replies.release()
 	if p.directory != nil {
 		p.directory.Close()
+	}
+	if p.budgets != nil {
+		p.budgets.Close()
 	}
 	if p.log != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)

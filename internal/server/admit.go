@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"crypto/x509"
 	"mime"
 	"net/http"
@@ -34,6 +35,7 @@ type refusal struct {
 	reason string // fixed, for the log
 	text   string // body, if any
 	load   bool   // turned away for load
+	class  Class  // NotHTTP if empty
 }
 
 // admit decides, before a byte of the body is read, whether it will be: who is
@@ -45,11 +47,11 @@ func (s *Server) admit(x *exchange) *refusal {
 	}
 	switch {
 	case s.draining.Load():
-		return busy("draining")
+		return busy(Draining, "draining")
 	case !x.client.Allow():
-		return busy("over the client's rate")
+		return busy(ClientRate, "over the client's rate")
 	case !s.all.Allow():
-		return busy("over the rate of all clients")
+		return busy(Rate, "over the rate of all clients")
 	case x.r.URL.Path != Path:
 		return &refusal{status: http.StatusNotFound, reason: "no such path"}
 	case asksForDocument(x.r):
@@ -72,16 +74,16 @@ func (s *Server) admit(x *exchange) *refusal {
 // because a connection can outlive a certificate, or its revocation (WRD-IAM-04).
 func (s *Server) identify(x *exchange) *refusal {
 	if x.r.TLS == nil || len(x.r.TLS.VerifiedChains) == 0 {
-		return &refusal{status: http.StatusForbidden, reason: string(trust.NotVerified)}
+		return &refusal{status: http.StatusForbidden, reason: string(trust.NotVerified), class: Unidentified}
 	}
 	x.certificate = x.r.TLS.PeerCertificates[0]
 	err := s.config.Trust.Check(x.r.TLS.VerifiedChains, s.config.Now())
 	if err != nil {
-		return &refusal{status: http.StatusForbidden, reason: err.Error()}
+		return &refusal{status: http.StatusForbidden, reason: err.Error(), class: Unidentified}
 	}
 	client, ok := s.config.Register.Identify(x.certificate)
 	if !ok {
-		return &refusal{status: http.StatusForbidden, reason: "the certificate is not registered"}
+		return &refusal{status: http.StatusForbidden, reason: "the certificate is not registered", class: Unidentified}
 	}
 	x.client = client
 	return nil
@@ -100,12 +102,13 @@ func isXML(contentType string) bool {
 	}
 }
 
-func busy(reason string) *refusal {
+func busy(class Class, reason string) *refusal {
 	return &refusal{
 		status: http.StatusServiceUnavailable,
 		reason: reason,
 		text:   "The service is busy. Nothing was asked of CP-IS. The request may be sent again with a new message id.\n",
 		load:   true,
+		class:  class,
 	}
 }
 
@@ -126,6 +129,7 @@ func (s *Server) refuse(x *exchange, r *refusal) {
 	x.w.Write([]byte(r.text))
 	// net/http would otherwise read what is left of the body, to throw it away.
 	control.SetReadDeadline(time.Now())
+	s.config.Meter.TurnedAway(x.name(), cmp.Or(r.class, NotHTTP))
 	s.config.Logger.Info("request refused", "event", "request.refused", "correlation", x.correlation,
 		"client", x.name(), "status", r.status, "reason", r.reason)
 }
@@ -182,7 +186,7 @@ func (s *Server) readBody(x *exchange) (string, *refusal) {
 	control := http.NewResponseController(x.w)
 	err := control.SetReadDeadline(time.Now().Add(s.config.Limits.BodyTimeout))
 	if err != nil {
-		return "", &refusal{status: http.StatusInternalServerError, reason: "no time limit could be set"}
+		return "", &refusal{status: http.StatusInternalServerError, reason: "no time limit could be set", class: Broken}
 	}
 	var body strings.Builder
 	body.Grow(int(max(x.r.ContentLength, 0)))
@@ -194,7 +198,7 @@ func (s *Server) readBody(x *exchange) (string, *refusal) {
 	// here would pass for a client that went away.
 	err = control.SetReadDeadline(time.Time{})
 	if err != nil {
-		return "", &refusal{status: http.StatusInternalServerError, reason: "no time limit could be set"}
+		return "", &refusal{status: http.StatusInternalServerError, reason: "no time limit could be set", class: Broken}
 	}
 	return body.String(), nil
 }

@@ -35,9 +35,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.describe(x)
 		return
 	}
-	leave, ok := s.enter(x.client)
-	if !ok {
-		s.refuse(x, busy("too many questions under way"))
+	leave, turnedAway := s.enter(x.client)
+	if turnedAway != nil {
+		s.refuse(x, turnedAway)
 		return
 	}
 	defer leave()
@@ -57,18 +57,33 @@ func plainlyFramed(r *http.Request) bool {
 }
 
 // enter bounds the questions under way, of one client so that it cannot crowd out
-// the others (WRD-OPS-07), and of all.
-func (s *Server) enter(client *clients.Client) (leave func(), ok bool) {
+// the others (WRD-OPS-07), of all, and those for the Spine; and those a second under an
+// ASID, of which a question that is turned away for want of a place costs nothing.
+func (s *Server) enter(client *clients.Client) (leave func(), turnedAway *refusal) {
 	if !client.Enter() {
-		return nil, false
+		return nil, busy(UnderWay, "too many questions under way")
 	}
 	select {
 	case s.underWay <- struct{}{}:
-		return func() { <-s.underWay; client.Leave() }, true
 	default:
 		client.Leave()
-		return nil, false
+		return nil, busy(UnderWay, "too many questions under way")
 	}
+	vacate, ok := s.config.Place()
+	switch {
+	case !ok:
+		turnedAway = busy(SpineBusy, "too many questions wait for the Spine")
+		vacate = func() {}
+	case !s.config.Spend(client):
+		turnedAway = busy(BudgetSpent, "over the agreed rate of an ASID")
+	}
+	release := func() { vacate(); <-s.underWay; client.Leave() }
+	if turnedAway != nil {
+		release()
+		return nil, turnedAway
+	}
+	s.config.Meter.Entered(client.Name)
+	return func() { s.config.Meter.Left(client.Name); release() }, nil
 }
 
 // recoverFrom keeps a failure of ours from becoming a dropped connection. Once the
@@ -83,7 +98,7 @@ func (s *Server) recoverFrom(x *exchange) {
 	// The stack names code, not data; the cause may quote data and is left out.
 	s.config.Logger.Error("the provider failed", "event", "panic", "correlation", x.correlation, "stack", string(debug.Stack()))
 	if x.asked == nil {
-		s.fault(x, itk.Internal())
+		s.fault(x, itk.Internal(), Broken)
 		return
 	}
 	s.tell(x, *x.asked, cpis.Failed(cpis.InternalAfterSent, "the provider failed after asking"))
@@ -122,12 +137,12 @@ func (s *Server) answer(x *exchange, body string) {
 	if err != nil {
 		x.asked = nil
 		s.config.Logger.Error("a question could not be recorded", "event", "audit.failed", "correlation", x.correlation, "cause", err.Error())
-		s.fault(x, itk.Unavailable())
+		s.fault(x, itk.Unavailable(), NotRecorded)
 		return
 	}
 	if answer.Outcome() == cpis.RefusedDuplicate {
 		x.asked = nil
-		s.fault(x, itk.Replayed())
+		s.fault(x, itk.Replayed(), Replayed)
 		return
 	}
 	s.tell(x, q, answer)
@@ -181,23 +196,25 @@ func (s *Server) refuseMessage(x *exchange, request itk.Request, fault *itk.Faul
 	if request.Signed {
 		e.Reason += "; " + gateway.RemarkSigned
 	}
+	class := NotMessage
 	err := s.record(x.r.Context(), e)
 	if err != nil {
-		fault = itk.Unavailable()
+		fault, class = itk.Unavailable(), NotRecorded
 	}
-	s.fault(x, fault)
+	s.fault(x, fault, class)
 }
 
 // fault answers a message that is not taken, and ends the connection: a body that is
 // no message may have been cut short of what follows it (WRD-SEC-05).
-func (s *Server) fault(x *exchange, fault *itk.Fault) {
+func (s *Server) fault(x *exchange, fault *itk.Fault, class Class) {
 	content, err := itk.WriteFault(fault, s.config.NewID(), x.correlation)
 	if err != nil {
-		s.refuse(x, &refusal{status: http.StatusInternalServerError, reason: "a fault could not be written"})
+		s.refuse(x, &refusal{status: http.StatusInternalServerError, reason: "a fault could not be written", class: Broken})
 		return
 	}
 	x.w.Header().Set("Connection", "close")
 	s.send(x, http.StatusInternalServerError, content)
+	s.config.Meter.TurnedAway(x.name(), class)
 	s.config.Logger.Info("message refused", "event", "message.refused", "correlation", x.correlation,
 		"client", x.name(), "rule", fault.Rule, "code", fault.ErrorCode, "elapsed_ms", s.elapsed(x))
 }
@@ -242,6 +259,7 @@ func (s *Server) tell(x *exchange, q gateway.Question, answer cpis.Answer) {
 		// After sending: a log that just failed may keep the client waiting.
 		s.recordUndelivered(x, q, answer, "withheld: the outcome could not be recorded")
 	}
+	s.config.Meter.Answered(x.name(), answer.Outcome(), answer.Notified(), s.config.Now().Sub(x.received))
 	s.config.Logger.Info("question answered", "event", "question.answered", "correlation", x.correlation,
 		"client", x.name(), "outcome", answer.Outcome().String(), "code", string(response.Payload.Code),
 		"notified", answer.Notified().String(), "reason", answer.Reason(), "delivered", delivered,

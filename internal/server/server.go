@@ -56,9 +56,17 @@ type Config struct {
 	Codes    cpis.Codes
 	// Documents describe the service, each under the query that asks for it.
 	Documents map[string][]byte
-	Logger    *slog.Logger
-	Now       func() time.Time
-	NewID     func() string // an upper-case UUID, never the same twice
+	// Place takes a place for a question on its way to the Spine, before anything of it
+	// is read, so that a slow Spine does not hold more than it may. Nil if there are
+	// always some.
+	Place func() (leave func(), ok bool)
+	// Spend takes a question of a client from the budgets of the ASIDs that it is asked
+	// under, and reports whether it may be asked (TOM-DE-03b). Nil if there are none.
+	Spend  func(*clients.Client) bool
+	Meter  Meter // nil if nothing is counted
+	Logger *slog.Logger
+	Now    func() time.Time
+	NewID  func() string // an upper-case UUID, never the same twice
 }
 
 // Server answers clients.
@@ -79,6 +87,15 @@ type Server struct {
 
 // New returns a Server.
 func New(config Config) *Server {
+	if config.Place == nil {
+		config.Place = func() (func(), bool) { return func() {}, true }
+	}
+	if config.Spend == nil {
+		config.Spend = func(*clients.Client) bool { return true }
+	}
+	if config.Meter == nil {
+		config.Meter = uncounted{}
+	}
 	s := &Server{
 		config:     config,
 		all:        rate.NewLimiter(rate.Limit(config.Limits.PerSecond), config.Limits.Burst),

@@ -144,6 +144,9 @@ type rig struct {
 	mu        sync.Mutex
 	ahead     time.Duration // how far the server's clock is ahead
 	newID     func() string
+	place     func() (func(), bool)
+	spend     func(*clients.Client) bool
+	meter     *meter
 	listening *tls.Config // of the server, to be changed before anybody calls
 }
 
@@ -178,8 +181,10 @@ func newRigWithin(t *testing.T, wait time.Duration) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{
-		ed: ed, book: &book{claimed: map[string]bool{}}, spine: &spine{ask: foundFor}, log: &lines{}, newID: newID,
-		tls: &tls.Config{Certificates: []tls.Certificate{near.TLSCertificate()}, RootCAs: authority.Pool(), ServerName: "smsp.test"},
+		ed: ed, book: &book{claimed: map[string]bool{}}, spine: &spine{ask: foundFor}, log: &lines{}, newID: newID, meter: &meter{},
+		place: func() (func(), bool) { return func() {}, true },
+		spend: func(*clients.Client) bool { return true },
+		tls:   &tls.Config{Certificates: []tls.Certificate{near.TLSCertificate()}, RootCAs: authority.Pool(), ServerName: "smsp.test"},
 	}
 	now := func() time.Time {
 		r.mu.Lock()
@@ -198,6 +203,9 @@ func newRigWithin(t *testing.T, wait time.Duration) *rig {
 		Register: register, Gateway: gate, Log: r.book, Provider: "Y99", Now: now,
 		Documents: map[string][]byte{"wsdl": []byte(described), "xsd=hl7.xsd": []byte("<schema/>")},
 		NewID:     func() string { return r.newID() },
+		Place:     func() (func(), bool) { return r.place() },
+		Spend:     func(c *clients.Client) bool { return r.spend(c) },
+		Meter:     r.meter,
 		Logger:    slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Limits: server.Limits{Connections: 64, PerAddress: perAddress, Questions: 16, Body: 64 << 10, Header: 16 << 10, HeaderTimeout: wait,
 			BodyTimeout: wait, WriteTimeout: wait, IdleTimeout: wait, PerSecond: 1000, Burst: 1000},

@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -18,8 +19,9 @@ import (
 
 // pool keeps a bounded number of connections, one question on each at a time.
 type pool struct {
-	config Config
-	slots  chan struct{}
+	config  Config
+	slots   chan struct{}
+	waiting atomic.Int64 // for a slot
 
 	mu     sync.Mutex
 	idle   []*conn // the newest last
@@ -36,14 +38,9 @@ func newPool(config Config) *pool {
 // acquire returns an idle connection to an endpoint that is still good, or a new one.
 // Its errors are *exchangeErrors of requests that were not sent.
 func (p *pool) acquire(ctx context.Context, endpoint *url.URL) (*conn, error) {
-	wait := time.NewTimer(p.config.ConnectTimeout)
-	defer wait.Stop()
-	select {
-	case p.slots <- struct{}{}:
-	case <-wait.C:
-		return nil, &exchangeError{stage: "no connection to the Spine was free in time", full: true}
-	case <-ctx.Done():
-		return nil, &exchangeError{stage: "no time was left for a connection to the Spine", full: true, cause: ctx.Err()}
+	err := p.takeSlot(ctx)
+	if err != nil {
+		return nil, err
 	}
 	address := addressOf(endpoint)
 	for c := p.takeIdle(address); c != nil; c = p.takeIdle(address) {
@@ -58,6 +55,32 @@ func (p *pool) acquire(ctx context.Context, endpoint *url.URL) (*conn, error) {
 		return nil, p.unconnected(err)
 	}
 	return c, nil
+}
+
+// What ended a question before a connection was tried, which says nothing about the
+// Spine.
+const (
+	noneFree   = "no connection to the Spine was free in time"
+	noTimeLeft = "no time was left for a connection to the Spine"
+)
+
+// takeSlot waits until one more connection may be used.
+func (p *pool) takeSlot(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return &exchangeError{stage: noTimeLeft, full: true, cause: ctx.Err()}
+	}
+	p.waiting.Add(1)
+	defer p.waiting.Add(-1)
+	wait := time.NewTimer(p.config.ConnectTimeout)
+	defer wait.Stop()
+	select {
+	case p.slots <- struct{}{}:
+		return nil
+	case <-wait.C:
+		return &exchangeError{stage: noneFree, full: true}
+	case <-ctx.Done():
+		return &exchangeError{stage: noTimeLeft, full: true, cause: ctx.Err()}
+	}
 }
 
 // trusts judges the Spine's certificate once more, because a connection can outlive

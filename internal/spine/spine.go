@@ -17,6 +17,7 @@ import (
 	"github.com/wardsmsp/ward/cpis"
 	"github.com/wardsmsp/ward/internal/hl7"
 	"github.com/wardsmsp/ward/internal/replies"
+	"github.com/wardsmsp/ward/internal/spine/circuit"
 	"github.com/wardsmsp/ward/internal/xmlstrict"
 )
 
@@ -36,7 +37,14 @@ type Config struct {
 	FirstByteTimeout time.Duration
 	IdleTimeout      time.Duration // shorter than the Spine's own
 	MaxConnections   int
+	Waiting          int // questions that may wait for a connection; see Place
 	MaxReply         int // bytes
+
+	Places int // questions under way; MaxConnections and Waiting together if 0; see Place
+
+	BreakerFailures int                 // in a row, after which nothing is sent for a while; never if 0
+	BreakerPause    time.Duration       // before and between handshakes that look whether the Spine is back
+	OnCircuit       func(circuit.State) // hears of every change; may be nil
 
 	Now   func() time.Time
 	NewID func() string // an upper-case UUID, for a conversation
@@ -44,13 +52,25 @@ type Config struct {
 
 // Client asks the Spine. It is safe for concurrent use.
 type Client struct {
-	config Config
-	pool   *pool
+	config  Config
+	pool    *pool
+	circuit *circuit.Breaker
+	places  chan struct{}
 }
 
 // New returns a Client. It connects to nothing until the first question.
 func New(config Config) *Client {
-	return &Client{config: config, pool: newPool(config)}
+	if config.Places == 0 {
+		config.Places = config.MaxConnections + config.Waiting
+	}
+	c := &Client{config: config, pool: newPool(config), places: make(chan struct{}, config.Places)}
+	c.circuit = circuit.New(circuit.Config{
+		Failures: config.BreakerFailures,
+		Pause:    config.BreakerPause,
+		Probe:    c.Reachable,
+		OnChange: config.OnCircuit,
+	})
+	return c
 }
 
 // Ask asks one question of the transaction with that correlation. Each of ids, new
@@ -58,6 +78,11 @@ func New(config Config) *Client {
 // the last left this machine. The deadline of ctx bounds everything; cancelling ctx
 // does not take back what was sent.
 func (c *Client) Ask(ctx context.Context, correlation string, q cpis.Query, ids []string) (answer cpis.Answer, used int) {
+	done, ok := c.circuit.Allow()
+	if !ok {
+		return cpis.Failed(cpis.NotSent, "the circuit to the Spine is open"), 0
+	}
+	defer func() { done(verdict(answer)) }()
 	route, err := c.config.Routes.Route(ctx)
 	if err != nil {
 		return cpis.Failed(cpis.DirectoryFailed, "the directory gave no route to the Spine"), 0
@@ -119,5 +144,9 @@ func (c *Client) Reachable(ctx context.Context) error {
 	return conn.tls.Close()
 }
 
-// Close closes idle connections. Questions under way are not disturbed.
-func (c *Client) Close() { c.pool.close() }
+// Close closes idle connections and ends the probes of the circuit. Questions under
+// way are not disturbed.
+func (c *Client) Close() {
+	c.circuit.Close()
+	c.pool.close()
+}

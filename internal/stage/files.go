@@ -50,6 +50,7 @@ from_asid = "{{.ProviderASID}}"
 to_asid = "{{.SpineASID}}"
 max_tls = "{{.SpineTLS}}"
 connect_timeout = "{{.ConnectTimeout}}"
+breaker_failures = 1000000 # many children of the simulator get no answer, one after the other
 {{if eq .Pattern "async"}}
 [spine.contract]
 cpa_id = "{{.Contract.CPAID}}"
