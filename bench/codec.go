@@ -180,10 +180,9 @@ func (s *scene) translate(reply string, query cpis.Query) error {
 	if answer.Outcome() != cpis.Found {
 		return errors.New("the reply of this bench is not an answer: " + answer.Reason())
 	}
-	notified := answer.Notified()
 	content, err := itk.WriteResponse(itk.Response{
 		MessageID: formID(0), TrackingID: formID(1), PayloadID: formID(2), RelatesTo: formID(3),
-		Client: s.registered().Organisations[0], Provider: s.settings.ODSCode, Notified: &notified,
+		Client: s.registered().Organisations[0], Provider: s.settings.ODSCode, Remarks: itk.RemarksOf(answer, cpis.Codes{}),
 		Payload: itk.PayloadOf(answer, s.settings.CodeTable, query.Number, time.Now(), formID(4)),
 	})
 	if err != nil {

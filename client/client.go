@@ -95,10 +95,15 @@ type Question struct {
 	// AuditIdentities name the originating user or system, such as
 	// urn:nhs-uk:identity:ods:RXX:jsmith. At least one is needed.
 	AuditIdentities []cpis.AuditIdentity
+	// BirthDate is for a provider that verifies numbers with the demographics service
+	// before it asks. It never goes to CP-IS. Zero if it is not to be compared.
+	BirthDate cpis.Date
 }
 
 // Result is how one question ended. Look at Answer first: its State says what may
-// be concluded, its Notified whether the local authority was told.
+// be concluded, its Notified whether the local authority was told. Its Replacement is
+// the number that took the place of the one asked about, for a person to look into;
+// its Verification says what the demographics service said of the number.
 type Result struct {
 	Answer      cpis.Answer
 	Code        cpis.Code // the provider's response code, empty if none came
@@ -125,6 +130,12 @@ func (c *Client) Prepare(q Question) (*Message, error) {
 		return nil, errors.New("a question needs an NHS number, an author and an audit identity")
 	}
 	now := time.Now().UTC()
+	if !q.BirthDate.IsZero() {
+		_, err := cpis.ParseBirthDate(q.BirthDate.ISO(), now)
+		if err != nil {
+			return nil, err
+		}
+	}
 	id := newID()
 	content, err := itk.WriteRequest(itk.Question{
 		MessageID:       id,
@@ -138,6 +149,7 @@ func (c *Client) Prepare(q Question) (*Message, error) {
 		AuditIdentities: q.AuditIdentities,
 		Organisation:    c.config.Organisation,
 		Provider:        c.config.Provider,
+		BirthDate:       q.BirthDate.ISO(),
 		Query: cpis.Query{
 			ID:     newID(),
 			Time:   cpis.Moment{Written: now.Format("20060102150405+0000"), Time: now, Precision: cpis.ToSecond},

@@ -125,7 +125,7 @@ func reply(t *testing.T, relatesTo string, code cpis.Code, notified *cpis.Notifi
 	}
 	content, err := itk.WriteResponse(itk.Response{
 		MessageID: "A0000000-0000-4000-8000-000000000001", TrackingID: "A0000000-0000-4000-8000-000000000002",
-		PayloadID: "A0000000-0000-4000-8000-000000000003", RelatesTo: relatesTo, Client: "RZZ99", Provider: "Y99", Notified: notified,
+		PayloadID: "A0000000-0000-4000-8000-000000000003", RelatesTo: relatesTo, Client: "RZZ99", Provider: "Y99", Remarks: itk.Remarks{Notified: notified},
 		Payload: hl7.Response{Code: code, Display: code.Display(), Findings: f, Asked: number(t, asked)},
 	})
 	if err != nil {
@@ -227,6 +227,88 @@ func TestResults(t *testing.T) {
 				t.Errorf("%d requests, want 1", n)
 			}
 		})
+	}
+}
+
+// MSCA-DQ-03, WRD-PDS-04: what a provider says beside its code is typed, and a number
+// does not take its own place. Nothing is asked a second time.
+func TestRemarksOfTheProvider(t *testing.T) {
+	t.Parallel()
+	no := cpis.NotifiedNo
+	said := func(answer cpis.Answer) func(string) string {
+		return func(id string) string {
+			code := (cpis.Codes{}).Of(answer.Outcome())
+			plain := reply(t, id, code, &no, cpis.Findings{})
+			entries := ""
+			remarks := itk.RemarksOf(answer, cpis.Codes{})
+			if remarks.Outcome != cpis.OutcomeUnknown {
+				entries += `<itk:spec key="` + itk.OutcomeKey + `" value="` + remarks.Outcome.String() + `"/>`
+			}
+			if !remarks.Replacement.IsZero() {
+				entries += `<itk:spec key="` + itk.ReplacementKey + `" value="` + remarks.Replacement.Digits() + `"/>`
+			}
+			entries += `<itk:spec key="` + itk.DemographicsKey + `" value="` + remarks.Verification.String() + `"/>`
+			return strings.Replace(plain, "</itk:handlingSpecification>", entries+"</itk:handlingSpecification>", 1)
+		}
+	}
+	noRecord := cpis.Told(cpis.CodeNoRecord, &no, cpis.Findings{}, 0, 0)
+	cases := map[string]struct {
+		body         func(string) string
+		outcome      cpis.Outcome
+		replacement  string
+		verification cpis.Verification
+	}{
+		"replaced":                {said(cpis.Superseded(number(t, another))), cpis.NumberSuperseded, another, cpis.NotVerifying},
+		"replaced by itself":      {said(cpis.Superseded(number(t, asked))), cpis.NumberSuperseded, "", cpis.NotVerifying},
+		"no longer in use":        {said(cpis.Failed(cpis.NumberInvalidated, "")), cpis.NumberInvalidated, "", cpis.NotVerifying},
+		"another date of birth":   {said(cpis.Failed(cpis.NumberMismatch, "")), cpis.NumberMismatch, "", cpis.NotVerifying},
+		"no record, verified":     {said(noRecord.WithVerification(cpis.Verified)), cpis.NoRecord, "", cpis.Verified},
+		"no record, not verified": {said(noRecord.WithVerification(cpis.Unverified)), cpis.NoRecord, "", cpis.Unverified},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newProvider(t, func(w http.ResponseWriter, id string) {
+				w.Header().Set("Content-Type", "text/xml")
+				io.WriteString(w, c.body(id))
+			})
+			r := p.client(t, nil).Ask(t.Context(), question(t))
+			check(t, r, c.outcome, no)
+			if r.Answer.Replacement().Digits() != c.replacement || r.Answer.Verification() != c.verification || p.requests.Load() != 1 {
+				t.Errorf("replacement %t, verification %q, %d requests", !r.Answer.Replacement().IsZero(), r.Answer.Verification(), p.requests.Load())
+			}
+			if r.Cause != nil && strings.Contains(r.Cause.Error(), another) {
+				t.Error("the cause quotes the replacement")
+			}
+		})
+	}
+}
+
+// WRD-PDS-03: a date of birth goes with the message if it is one.
+func TestBirthDate(t *testing.T) {
+	t.Parallel()
+	p := newProvider(t, func(http.ResponseWriter, string) {})
+	for name, c := range map[string]struct {
+		born cpis.Date
+		sent bool
+		ok   bool
+	}{
+		"none":                    {cpis.Date{}, false, true},
+		"a day":                   {cpis.Date{Year: 2019, Month: 2, Day: 28}, true, true},
+		"a day and a time":        {cpis.Date{Year: 2019, Month: 2, Day: 28, Hour: 9, Minute: 5}, true, true},
+		"a day that there is not": {cpis.Date{Year: 2019, Month: 2, Day: 29}, false, false},
+		"a day to come":           {cpis.DateOf(time.Now().AddDate(0, 0, 2)), false, false},
+		"a year alone":            {cpis.Date{Year: 2019}, false, false},
+	} {
+		q := question(t)
+		q.BirthDate = c.born
+		m, err := p.client(t, nil).Prepare(q)
+		if (err == nil) != c.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err == nil && strings.Contains(string(m.Content), `key="urn:x-cpis-smsp:date-of-birth" value="2019-02-28"`) != c.sent {
+			t.Errorf("%s: %s", name, m.Content)
+		}
 	}
 }
 

@@ -44,7 +44,12 @@ func (r *Result) take(reply itk.Reply) {
 		return
 	}
 	r.Code = reply.Code
-	r.Answer = cpis.Told(reply.Code, reply.Notified, s.Findings, *s.TotalAccesses, *s.TotalRecords)
+	said := reply.Remarks
+	if said.Replacement == r.Asked {
+		said.Replacement = cpis.NHSNumber{} // a number does not take its own place
+	}
+	r.Answer = cpis.Told(reply.Code, said.Notified, s.Findings, *s.TotalAccesses, *s.TotalRecords).
+		Specified(said.Outcome, said.Replacement).WithVerification(said.Verification)
 	switch r.Answer.Outcome() {
 	case cpis.Found, cpis.NoRecord:
 	default:

@@ -14,6 +14,9 @@ type Answer struct {
 	notified Notified
 	findings *Findings
 	reason   string
+
+	replacement  NHSNumber    // of NumberSuperseded alone
+	verification Verification // of the number asked about
 }
 
 // Failed is the Answer of a question that brought no result. Reason is a short
@@ -186,7 +189,8 @@ func (a Answer) State(today Date) State {
 		return a.findings.state(today)
 	case NoRecord:
 		return NoRecordHeld
-	case InputInvalid, AuthorRejected, AuthorRejectedBySpine, NotSent, InternalNotSent,
+	case InputInvalid, AuthorRejected, AuthorRejectedBySpine, NumberSuperseded, NumberInvalidated, NumberUnknown,
+		NumberMismatch, DemographicsFailed, DirectoryFailed, NotSent, InternalNotSent,
 		Refused, AuditFailedBefore, Overloaded, ProviderUnreachable:
 		return NotChecked
 	default:

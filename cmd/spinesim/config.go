@@ -11,6 +11,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"github.com/wardsmsp/ward/internal/spinesim"
+	"github.com/wardsmsp/ward/internal/spinesim/platform"
 )
 
 // file is the configuration file. Paths are relative to it. Every key that is
@@ -42,6 +43,7 @@ type file struct {
 	Chaos            chaos            `toml:"chaos"`
 	Children         []spinesim.Child `toml:"children"`
 	Scripts          []script         `toml:"scripts"`
+	Platform         *platformFile    `toml:"platform"` // what stands beside the Spine; default none
 }
 
 type script struct {
@@ -99,35 +101,40 @@ func (d *duration) UnmarshalText(text []byte) error {
 	return err
 }
 
-// load reads the file at path and the certificates that it names.
-func load(path string) (spinesim.Config, error) {
+// load reads the file at path and the certificates that it names. The platform
+// is nil if the file has none.
+func load(path string) (spinesim.Config, *platform.Config, error) {
 	var f file
 	meta, err := toml.DecodeFile(path, &f)
 	if err != nil {
-		return spinesim.Config{}, fmt.Errorf("read the configuration: %w", err)
+		return spinesim.Config{}, nil, fmt.Errorf("read the configuration: %w", err)
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
 		keys := make([]string, len(unknown))
 		for i, k := range unknown {
 			keys[i] = k.String()
 		}
-		return spinesim.Config{}, fmt.Errorf("the configuration has unknown keys: %s", strings.Join(keys, ", "))
+		return spinesim.Config{}, nil, fmt.Errorf("the configuration has unknown keys: %s", strings.Join(keys, ", "))
 	}
 	for _, required := range [][2]string{{"certificate", f.Certificate}, {"key", f.Key}, {"client_cas", f.ClientCAs}} {
 		if required[1] == "" {
-			return spinesim.Config{}, fmt.Errorf("the configuration lacks the key %s", required[0])
+			return spinesim.Config{}, nil, fmt.Errorf("the configuration lacks the key %s", required[0])
 		}
 	}
-	return f.config(filepath.Dir(path))
+	dir := filepath.Dir(path)
+	cfg, err := f.config(dir)
+	if err != nil || f.Platform == nil {
+		return cfg, nil, err
+	}
+	beside, err := f.Platform.config(dir)
+	if err != nil {
+		return spinesim.Config{}, nil, err
+	}
+	beside.Certificate, beside.AllowNonLoopback = cfg.Certificate, cfg.AllowNonLoopback
+	return cfg, &beside, nil
 }
 
 func (f file) config(dir string) (spinesim.Config, error) {
-	beside := func(name string) string {
-		if filepath.IsAbs(name) {
-			return name
-		}
-		return filepath.Join(dir, name)
-	}
 	cfg := spinesim.Config{
 		Address:           f.Address,
 		AllowNonLoopback:  f.AllowNonLoopback,
@@ -165,22 +172,22 @@ func (f file) config(dir string) (spinesim.Config, error) {
 		cfg.Scripts = append(cfg.Scripts, scripted)
 	}
 	var err error
-	cfg.Certificate, err = tls.LoadX509KeyPair(beside(f.Certificate), beside(f.Key))
+	cfg.Certificate, err = tls.LoadX509KeyPair(within(dir, f.Certificate), within(dir, f.Key))
 	if err != nil {
 		return spinesim.Config{}, fmt.Errorf("load the server certificate: %w", err)
 	}
-	cfg.ClientCAs, err = os.ReadFile(beside(f.ClientCAs))
+	cfg.ClientCAs, err = os.ReadFile(within(dir, f.ClientCAs))
 	if err != nil {
 		return spinesim.Config{}, fmt.Errorf("load the client authorities: %w", err)
 	}
 	if f.ReplyCertificate != "" || f.ReplyKey != "" {
-		cfg.ReplyCertificate, err = tls.LoadX509KeyPair(beside(f.ReplyCertificate), beside(f.ReplyKey))
+		cfg.ReplyCertificate, err = tls.LoadX509KeyPair(within(dir, f.ReplyCertificate), within(dir, f.ReplyKey))
 		if err != nil {
 			return spinesim.Config{}, fmt.Errorf("load the reply certificate: %w", err)
 		}
 	}
 	if f.ReplyCAs != "" {
-		cfg.ReplyCAs, err = os.ReadFile(beside(f.ReplyCAs))
+		cfg.ReplyCAs, err = os.ReadFile(within(dir, f.ReplyCAs))
 		if err != nil {
 			return spinesim.Config{}, fmt.Errorf("load the reply authorities: %w", err)
 		}
@@ -206,4 +213,12 @@ func (c chaos) config() spinesim.Chaos {
 		disturbed.Delays = append(disturbed.Delays, spinesim.DelayShare{Share: d.Share, Delay: time.Duration(d.Delay)})
 	}
 	return disturbed
+}
+
+// within is a file's path relative to the configuration's directory.
+func within(dir, name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(dir, name)
 }

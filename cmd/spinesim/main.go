@@ -7,6 +7,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -50,7 +51,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if *path == "" || flags.NArg() > 0 {
 		return fmt.Errorf("usage: spinesim -config FILE")
 	}
-	cfg, err := load(*path)
+	cfg, beside, err := load(*path)
 	if err != nil {
 		return err
 	}
@@ -64,9 +65,13 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	cfg.Log.Info("queries are answered with invented children", "url", simulator.URL(), "management", simulator.ManagementAddr())
+	stopPlatform, err := startPlatform(beside, simulator, cfg.Log)
+	if err != nil {
+		return errors.Join(err, simulator.Close(ctx))
+	}
 	<-ctx.Done()
 	cfg.Log.Info("stopping")
 	drained, cancel := context.WithTimeout(context.Background(), drain)
 	defer cancel()
-	return simulator.Close(drained)
+	return errors.Join(stopPlatform(drained), simulator.Close(drained))
 }

@@ -15,6 +15,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/wardsmsp/ward/internal/spinesim"
 	"github.com/wardsmsp/ward/internal/testpki"
 )
 
@@ -77,6 +81,39 @@ generate = 3
 seed = 42
 refusal = "mcci-ae"
 delay = "1ms"
+async_path = "/async"
+async_refusal = "fault"
+immediate = "late-hang"
+reply_urls = ["https://127.0.0.1:1/a", "https://localhost:2/b"]
+reply_to = 2
+reply_certificate = "server.pem"
+reply_key = "server-key.pem"
+reply_cas = "ca.pem"
+reply_prefixed = true
+
+[contract]
+cpa_id = "S1"
+party_key = "YES-1"
+client_party_key = "RXX-1"
+sync_reply = "MSHSignalsOnly"
+ack_requested = "always"
+duplicate_elimination = "perMessage"
+retries = 2
+retry_interval = "1s"
+persist_duration = "5m"
+
+[chaos]
+seed = 5
+duplicate = 1
+reorder = 2
+lose = 3
+flip_bits = 4
+wrong_reference = 5
+truncate_mime = 6
+other_boundary = 7
+hold_for = 8
+hold_at_most = "9s"
+delays = [{ share = 10, delay = "11ms" }]
 
 [[children]]
 nhs_number = "9990000344"
@@ -98,7 +135,7 @@ steps = [{ behaviour = "fault-200", times = 2, delay = "5ms" }, { behaviour = "f
 
 [[scripts]]
 nhs_number = "9990000026"
-steps = [{ behaviour = "mcci-ae" }]
+steps = [{ behaviour = "mcci-ae", immediate = "acknowledged" }]
 `
 
 // The program serves what its configuration says until it is told to stop, and
@@ -147,6 +184,36 @@ func TestServesUntilSignalled(t *testing.T) {
 	}
 }
 
+// Every key of the asynchronous pattern reaches the simulator.
+func TestAsyncKeys(t *testing.T) {
+	cfg, _, err := load(write(t, complete))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := spinesim.Config{
+		AsyncPath: cfg.AsyncPath, AsyncRefusal: cfg.AsyncRefusal, Immediate: cfg.Immediate, ReplyURLs: cfg.ReplyURLs,
+		ReplyTo: cfg.ReplyTo, ReplyPrefixed: cfg.ReplyPrefixed, Contract: cfg.Contract, Chaos: cfg.Chaos,
+	}
+	want := spinesim.Config{
+		AsyncPath: "/async", AsyncRefusal: spinesim.RefuseWithFault, Immediate: spinesim.LateImmediate(spinesim.Hang),
+		ReplyURLs: []string{"https://127.0.0.1:1/a", "https://localhost:2/b"}, ReplyTo: 2, ReplyPrefixed: true,
+		Contract: spinesim.Contract{
+			CPAID: "S1", PartyKey: "YES-1", ClientPartyKey: "RXX-1", SyncReply: spinesim.SyncReplySignals, AckRequested: spinesim.Always,
+			DuplicateElimination: spinesim.PerMessage, Retries: 2, RetryInterval: time.Second, PersistDuration: 5 * time.Minute,
+		},
+		Chaos: spinesim.Chaos{
+			Seed: 5, Duplicate: 1, Reorder: 2, Lose: 3, FlipBits: 4, WrongReference: 5, TruncateMIME: 6, OtherBoundary: 7,
+			HoldFor: 8, HoldAtMost: 9 * time.Second, Delays: []spinesim.DelayShare{{Share: 10, Delay: 11 * time.Millisecond}},
+		},
+	}
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(spinesim.Config{}, "Certificate", "ReplyCertificate")); diff != "" {
+		t.Errorf("configuration (-want +got):\n%s", diff)
+	}
+	if len(cfg.ReplyCertificate.Certificate) == 0 || len(cfg.ReplyCAs) == 0 || cfg.Scripts[1].Steps[0].Immediate != spinesim.Acknowledged {
+		t.Errorf("the reply's certificate or authorities, or the script's answer, are missing: %v", cfg.Scripts)
+	}
+}
+
 type child struct {
 	NHSNumber string `json:"nhs_number"`
 	Given     string
@@ -191,6 +258,10 @@ func TestRefusesWrongConfigurations(t *testing.T) {
 		{"file that is not there", "certificate = \"no.pem\"\nkey = \"server-key.pem\"\nclient_cas = \"ca.pem\"", "load the server certificate"},
 		{"wrong TLS version", certificates + "tls_max = \"1.1\"", "1.2 or 1.3"},
 		{"wrong duration", certificates + "delay = \"soon\"", "read the configuration"},
+		{"reply certificate that is not there", certificates + "reply_certificate = \"no.pem\"", "load the reply certificate"},
+		{"reply authorities that are not there", certificates + "reply_cas = \"no.pem\"", "load the reply authorities"},
+		{"unknown key in the contract", certificates + "[contract]\ncpaid = \"x\"", "unknown keys: contract.cpaid"},
+		{"chaos above 100", certificates + "[chaos]\nlose = 101", "between 0 and 100"},
 		{"not loopback", certificates + "address = \"0.0.0.0:0\"", "allow_non_loopback"},
 		{"unknown behaviour", certificates + "[[scripts]]\nsteps = [{ behaviour = \"explode\" }]", "explode"},
 	}

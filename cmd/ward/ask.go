@@ -20,6 +20,7 @@ func ask(ctx context.Context, args []string, out, log io.Writer) (int, error) {
 	path := set.String("config", "", "client configuration `FILE`")
 	asJSON := set.Bool("json", false, "print the answer as JSON")
 	raw := set.Bool("raw", false, "print the response as it was received")
+	born := set.String("born", "", "date of birth `YYYY-MM-DD`, for a provider that verifies numbers")
 	request := set.Bool("request", false, "print the request and send nothing")
 	rest, err := parse(set, args)
 	if err != nil {
@@ -34,6 +35,13 @@ func ask(ctx context.Context, args []string, out, log io.Writer) (int, error) {
 	number, err := cpis.ParseNHSNumber(rest[0])
 	if err != nil {
 		return exitUsage, usageError("the NHS number must be exactly ten digits, without spaces. Nothing was asked")
+	}
+	birthDate := cpis.Date{}
+	if *born != "" {
+		birthDate, err = cpis.ParseBirthDate(*born, time.Now())
+	}
+	if err != nil {
+		return exitUsage, usageError("-born takes a day as yyyy-mm-dd, from 1850 to today. Nothing was asked")
 	}
 	settings, err := config.LoadClient(*path)
 	if err != nil {
@@ -52,7 +60,9 @@ func ask(ctx context.Context, args []string, out, log io.Writer) (int, error) {
 		return exitFailed, err
 	}
 	defer asker.Close()
-	message, err := asker.Prepare(client.Question{Number: number, Author: settings.Author, AuditIdentities: settings.AuditIdentities})
+	message, err := asker.Prepare(client.Question{
+		Number: number, Author: settings.Author, AuditIdentities: settings.AuditIdentities, BirthDate: birthDate,
+	})
 	if err != nil {
 		return exitFailed, err
 	}

@@ -5,8 +5,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/wardsmsp/ward/client"
 	"github.com/wardsmsp/ward/cpis"
+	"github.com/wardsmsp/ward/internal/config"
 	"github.com/wardsmsp/ward/internal/itk"
 	"github.com/wardsmsp/ward/internal/spinesim"
 	"github.com/wardsmsp/ward/internal/stage"
@@ -102,6 +105,62 @@ func TestAskRequestSendsNothing(t *testing.T) {
 	}
 	if n := s.Simulator.Counters().Connections; n != 0 {
 		t.Errorf("%d connections reached the Spine", n)
+	}
+}
+
+// WRD-PDS-03: -born goes with the request, and what is no date of birth asks nothing.
+func TestAskBorn(t *testing.T) {
+	s := set(t, stage.Options{})
+	e := ward(t, "ask", "-request", "-born", "2019-02-28", "-config", s.ClientConfig(), withPlan)
+	e.expect(t, exitDone, `key="urn:x-cpis-smsp:date-of-birth" value="2019-02-28"`)
+	for _, born := range []string{"2019-02-29", "28/02/2019", "2999-01-01"} {
+		e = ward(t, "ask", "-born", born, "-config", s.ClientConfig(), withPlan)
+		e.expect(t, exitUsage, "-born", "Nothing was asked")
+		if e.out != "" || strings.Contains(e.log, born) {
+			t.Errorf("%s: out %q, log %q", born, e.out, e.log)
+		}
+	}
+	play(t, s)
+	ward(t, "ask", "-born", "2019-02-28", "-config", s.ClientConfig(), withPlan).expect(t, exitDone, "Northwold County Council")
+}
+
+// MSCA-DQ-03, MSCA-PDS-06, WRD-PDS-04: a nurse reads the number that took the place of
+// the one asked about, in groups, and that a number was not verified; -json has both.
+func TestAskShowsWhatWasSaidOfTheNumber(t *testing.T) {
+	asked, err := cpis.ParseNHSNumber("9990000018")
+	if err != nil {
+		t.Fatal(err)
+	}
+	replacement, err := cpis.ParseNHSNumber("9990000026")
+	if err != nil {
+		t.Fatal(err)
+	}
+	noRecord := cpis.Told(cpis.CodeNoRecord, nil, cpis.Findings{}, 0, 0)
+	for name, c := range map[string]struct {
+		answer cpis.Answer
+		code   int
+		text   string
+		json   string
+	}{
+		"replaced":     {cpis.Superseded(replacement), exitNotChecked, "replaced by 999 000 0026", `"replacement_nhs_number": "9990000026"`},
+		"not verified": {noRecord.WithVerification(cpis.Unverified), exitDone, "could not be confirmed", `"demographics": "not-checked"`},
+		"verified":     {noRecord.WithVerification(cpis.Verified), exitDone, "No record found", `"demographics": "verified"`},
+	} {
+		result := client.Result{Asked: asked, AskedAt: time.Now(), Answer: c.answer}
+		for _, asJSON := range []bool{false, true} {
+			want := c.text
+			if asJSON {
+				want = c.json
+			}
+			var out, log strings.Builder
+			code, err := show(result, &config.ClientSettings{}, time.UTC, asJSON, false, &out, &log)
+			if err != nil || code != c.code || !strings.Contains(strings.Join(strings.Fields(out.String()), " "), want) {
+				t.Errorf("%s: exit code %d, %v: %s", name, code, err, out.String())
+			}
+			if strings.Contains(log.String(), "999000") {
+				t.Errorf("%s: the log names a number: %s", name, log.String())
+			}
+		}
 	}
 }
 

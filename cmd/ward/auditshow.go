@@ -140,6 +140,8 @@ func meaning(k audit.Kind) string {
 		audit.Refused:     "a request was refused before anything was asked",
 		audit.Recovered:   "the question had no outcome when the provider started again: its outcome is unknown",
 		audit.Undelivered: "the client went away before the whole answer was written to it",
+		audit.LookedUp:    "the directory or the demographics service was asked before the Spine",
+		audit.Discarded:   "a reply that no question waited for; it was given to nobody",
 		audit.Configured:  "the configuration in force",
 		audit.Read:        "somebody read the log",
 		audit.Verified:    "somebody verified the log",

@@ -18,6 +18,8 @@ type document struct {
 	Meaning     string    `json:"meaning"`
 	AskAgain    string    `json:"ask_again"`
 	NHSNumber   string    `json:"nhs_number"`
+	Replacement string    `json:"replacement_nhs_number,omitempty"` // the number that took its place, for a person to look into
+	Verified    string    `json:"demographics,omitempty"`           // verified or not-checked; absent: not said
 	AskedAt     time.Time `json:"asked_at"`
 	MessageID   string    `json:"message_id"`
 	Correlation string    `json:"correlation,omitempty"`
@@ -69,6 +71,8 @@ func documentOf(r client.Result, today cpis.Date) document {
 		Meaning:     r.Answer.Outcome().Meaning(),
 		AskAgain:    r.Answer.Outcome().Again().String(),
 		NHSNumber:   r.Asked.Digits(),
+		Replacement: r.Answer.Replacement().Digits(),
+		Verified:    r.Answer.Verification().String(),
 		AskedAt:     r.AskedAt.UTC().Truncate(time.Millisecond),
 		MessageID:   r.MessageID,
 		Correlation: r.Correlation,

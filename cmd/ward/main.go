@@ -20,7 +20,7 @@ const usage = `ward is a CP-IS Spine Mini Service Provider.
   ward serve -config FILE                    answer clients
   ward config check FILE                     find every problem of a configuration
   ward ask -config FILE NHSNUMBER            ask a provider one question. This notifies.
-           [-json | -raw | -request]
+           [-json | -raw | -request] [-born YYYY-MM-DD]
   ward conform -config FILE                  try a provider of a test environment, case by
            [-only TEXT] [-list]              case. Cases that it must accept ask: this notifies.
            [-json FILE] [-junit FILE] [-html FILE]

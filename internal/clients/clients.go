@@ -38,7 +38,8 @@ type Client struct {
 	Usernames       []string // of the WS-Security UsernameToken
 	AuditIdentities []string // each allows itself and what it prefixes at a colon
 	ASID            string
-	TellNotified    bool // add the notification entry to replies (WRD-RC-14)
+	TellNotified    bool // add the handling entries of our own to replies (WRD-RC-14)
+	VerifyNumber    bool // ask the demographics service about each number first (WRD-PDS-03)
 	Certificates    []string
 	PerSecond       float64 // questions a second
 	Burst           int

@@ -20,6 +20,8 @@ import (
 	"github.com/wardsmsp/ward/internal/audit/removal"
 	"github.com/wardsmsp/ward/internal/audit/seal"
 	"github.com/wardsmsp/ward/internal/clients"
+	"github.com/wardsmsp/ward/internal/pds"
+	"github.com/wardsmsp/ward/internal/sds"
 	"github.com/wardsmsp/ward/internal/spine"
 	"github.com/wardsmsp/ward/internal/trust"
 )
@@ -32,8 +34,9 @@ type Settings struct {
 	Live      bool
 	ListenTLS *tls.Config
 	SpineTLS  *tls.Config
-	Trust     struct{ Clients, Spine, Replies *trust.Lists } // nil where no revocation lists are configured
-	Route     spine.Route                                    // towards the Spine; Endpoint is nil if it comes from the directory
+	Route     spine.Route                                               // towards the Spine; Endpoint is nil if it comes from the directory
+	Trust     struct{ Clients, Spine, Directory, Replies *trust.Lists } // nil where no revocation lists are configured
+	Directory *sds.Options                                              // without a recorder; nil where there is no sds.url
 	Numbers   cpis.NumberPolicy
 	CodeTable cpis.Codes
 	Rules     cpis.Rules
@@ -47,7 +50,9 @@ type Settings struct {
 	Retention map[audit.Class]removal.Period
 	LogLevel  slog.Level
 
-	RepliesTLS *tls.Config // of the listener for asynchronous replies; nil if there is none
+	Demographics *pds.Config // without what the running service adds; nil if no client's numbers are verified
+	Unverified   pds.Policy  // what becomes of a question whose number could not be verified
+	RepliesTLS   *tls.Config // of the listener for asynchronous replies; nil if there is none
 
 	fingerprints map[string]string // of what the files named by these keys hold
 }
@@ -74,6 +79,10 @@ func (f *File) check(c checker) (*Settings, error) {
 	c.itk(f.ITK)
 	c.numbers(s)
 	c.spine(s)
+	c.pds(s)
+	if f.SDS.URL != "" || f.Spine.Pattern == "sds" {
+		s.Directory = c.directory(s)
+	}
 	if f.Spine.Pattern != "sync" || f.Replies.Address != "" {
 		c.replies(s)
 	}

@@ -137,6 +137,8 @@ func defaults() File {
 			Pattern:          "sync",
 			Contract:         Contract{SyncReply: "MSHSignalsOnly", AckRequested: "never", DuplicateElimination: "never"},
 		},
+		PDS:     defaultPDS(),
+		SDS:     defaultSDS(),
 		Replies: defaultReplies(),
 		Audit:   Audit{Every: time.Minute, GroupWait: time.Millisecond},
 		Log:     Log{Level: "info", Format: "json"},
@@ -155,6 +157,9 @@ func (f *File) complete() {
 func (c *Client) complete() {
 	if c.AccessMethod == "" {
 		c.AccessMethod = "attended"
+	}
+	if c.VerifyNumber == "" {
+		c.VerifyNumber = "none"
 	}
 	unset(&c.PerSecond, 20)
 	unset(&c.Burst, 40)

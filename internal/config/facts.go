@@ -22,7 +22,9 @@ import (
 //   - a key of the audit log that signs: its name, "+" and its key hash, as verifier keys have them
 //   - keys of the audit log that seal and index: a list of their ids
 //   - the public keys of erasure orders and of witnesses: like those that sign
+//   - the key of an API: "sha256:HEX" of the key
 //   - the URL of a PostgreSQL database: its host and its database
+//   - the API key of an application: "sha256:HEX"
 func (s *Settings) Facts() map[string]string {
 	facts := map[string]string{}
 	collect(facts, "", reflect.ValueOf(s.File))

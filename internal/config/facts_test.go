@@ -71,6 +71,7 @@ func TestFactsAreTheValuesInForce(t *testing.T) {
 		"audit.group_wait":                  "1ms",
 		"clients.ed.organisations":          `["RXX"]`,
 		"clients.ed.notification_spec_off":  "false",
+		"clients.ed.verify_number":          "none",
 		"clients.ed.burst":                  "40",
 	}
 	for key, value := range want {

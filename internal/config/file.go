@@ -20,6 +20,8 @@ type File struct {
 	NHSNumber  NHSNumber  `toml:"nhs_number"`
 	Codes      Codes      `toml:"codes"`
 	Spine      Spine      `toml:"spine"`
+	PDS        PDS        `toml:"pds"`
+	SDS        SDS        `toml:"sds"`
 	Replies    Replies    `toml:"replies"`
 	Audit      Audit      `toml:"audit"`
 	Operations Operations `toml:"operations"`
@@ -79,7 +81,7 @@ type Codes struct {
 
 // Spine is the Spine-facing side.
 type Spine struct {
-	Pattern     string `toml:"pattern"`     // sync or async; sync
+	Pattern     string `toml:"pattern"`     // sync, async, or sds: as the directory says; sync
 	Endpoint    string `toml:"endpoint"`    // https URL; no default, never guessed
 	To          string `toml:"wsa_to"`      // the endpoint if empty
 	From        string `toml:"wsa_from"`    // our own address
@@ -203,7 +205,8 @@ type Client struct {
 	AuditIdentities []string `toml:"audit_identities"`
 	ASID            string   `toml:"asid"`
 	NotificationOff bool     `toml:"notification_spec_off"`
-	PerSecond       *float64 `toml:"per_second"` // 20
-	Burst           *int     `toml:"burst"`      // 40
-	Questions       *int     `toml:"questions"`  // under way at a time; 64
+	VerifyNumber    string   `toml:"verify_number"` // none, or pds: with the demographics service before each question; none
+	PerSecond       *float64 `toml:"per_second"`    // 20
+	Burst           *int     `toml:"burst"`         // 40
+	Questions       *int     `toml:"questions"`     // under way at a time; 64
 }

@@ -20,6 +20,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add(wardFile)
 	f.Add(clientFile)
 	f.Add(wardFile + second)
+	f.Add(pdsFile)
 	f.Add(repliesFile)
 	f.Add(conformFile)
 	f.Add("[[clients]]\n[[clients]]\n[codes.map]\nfound = \"SMSP-0000\"\n")

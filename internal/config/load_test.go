@@ -55,6 +55,18 @@ func TestDefaults(t *testing.T) {
 			NotFoundCodes: []string{"1", "NHSNCC002"}, Pattern: "sync",
 			Contract: config.Contract{SyncReply: "MSHSignalsOnly", AckRequested: "never", DuplicateElimination: "never"},
 		},
+		PDS: config.PDS{Timeout: 2 * time.Second, PerSecond: 5, Unavailable: "refuse"},
+		SDS: config.SDS{
+			Protocol: "ldap", MaxTLS: "1.2", RevocationGrace: 24 * time.Hour,
+			Base: "ou=services,o=nhs", Interaction: "urn:nhs:names:services:cpisquery:QUPC_IN000006GB01",
+			Cache: 15 * time.Minute, Stale: 24 * time.Hour, Patience: time.Second, Negative: 30 * time.Second,
+			ConnectTimeout: 5 * time.Second, SearchTimeout: 3 * time.Second, Connections: 4,
+			People: config.SDSPeople{
+				Base: "ou=people,o=nhs", User: "nhsPerson", UserID: "uid", Status: "nhsPersonStatus",
+				Role: "nhsOrgPersonRole", RoleID: "uniqueIdentifier", Organisation: "nhsIDCode", JobRole: "nhsJobRoleCode",
+				Opened: []string{"nhsOrgOpenDate", "nhsOpenDate"}, Closed: []string{"nhsOrgCloseDate", "nhsCloseDate"}, Cache: 5 * time.Minute,
+			},
+		},
 		Replies: config.Replies{
 			Path: "/replies", RevocationGrace: 24 * time.Hour, Connections: 64, PerAddress: 64, Deliveries: 64, Body: 2097152,
 			Timeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, Remember: time.Hour,
@@ -62,7 +74,7 @@ func TestDefaults(t *testing.T) {
 		Audit: config.Audit{Every: time.Minute, GroupWait: time.Millisecond},
 		Log:   config.Log{Level: "info", Format: "json"},
 		Clients: []config.Client{{
-			AccessMethod: "attended", PerSecond: &twenty, Burst: &forty, Questions: &sixtyFour,
+			AccessMethod: "attended", VerifyNumber: "none", PerSecond: &twenty, Burst: &forty, Questions: &sixtyFour,
 		}},
 	}
 	given := cmp.Options{

@@ -30,6 +30,9 @@ func (c *checker) clients(s *Settings) {
 			c.problems.add("clients.name", "of client %d must be given and be unique", i+1)
 		}
 		names = append(names, client.Name)
+		if client.AccessMethod == "smartcard" && s.Live && (s.Directory == nil || s.Directory.LDAP == nil) {
+			c.problems.add(key+".access_method", "needs the directory, in which smartcard users are looked up: configure [sds] with protocol = \"ldap\" (WRD-IAM-18)")
+		}
 		all = append(all, c.client(key, client))
 	}
 	register, err := clients.NewRegister(all)
@@ -41,6 +44,7 @@ func (c *checker) clients(s *Settings) {
 
 func (c *checker) client(key string, client Client) *clients.Client {
 	c.oneOf(key+".setting", client.Setting, unscheduledCareSettings()...)
+	c.oneOf(key+".verify_number", client.VerifyNumber, "none", "pds")
 	c.oneOf(key+".access_method", client.AccessMethod, "attended", "unattended", "smartcard")
 	if len(client.Organisations) == 0 || slices.ContainsFunc(client.Organisations, func(o string) bool { return !isCode(o) }) {
 		c.problems.add(key+".organisations", "must list the ODS codes of the organisations that ask through this client")
@@ -63,6 +67,7 @@ func (c *checker) client(key string, client Client) *clients.Client {
 		AuditIdentities: client.AuditIdentities,
 		ASID:            client.ASID,
 		TellNotified:    !client.NotificationOff,
+		VerifyNumber:    client.VerifyNumber == "pds",
 		Certificates:    c.certificates(key, client),
 		PerSecond:       *client.PerSecond,
 		Burst:           *client.Burst,

@@ -28,8 +28,12 @@ type Contract struct {
 
 func (c *checker) spine(s *Settings) {
 	sp := s.Spine
-	c.oneOf("spine.pattern", sp.Pattern, "sync", "async")
-	c.route(s)
+	c.oneOf("spine.pattern", sp.Pattern, "sync", "async", "sds")
+	if sp.Pattern == "sds" {
+		c.directed(sp)
+	} else {
+		c.route(s)
+	}
 	c.notLive(s.Live, "spine.server_name", sp.ServerName)
 	if !isASID(sp.FromASID) {
 		c.problems.add("spine.from_asid", "must be our ASID, twelve digits")
@@ -74,6 +78,19 @@ func (c *checker) route(s *Settings) {
 	}
 }
 
+// directed checks what of a route does not come from the directory.
+func (c *checker) directed(sp Spine) {
+	if sp.Endpoint != "" || sp.ToASID != "" {
+		c.problems.add("spine.endpoint", "and spine.to_asid come from the directory with spine.pattern = \"sds\"; remove them")
+	}
+	if sp.ServerName == "" {
+		c.problems.add("spine.server_name", "must be the name in the Spine's certificate: the directory may give an address without a name")
+	}
+	if sp.Contract.FromParty == "" {
+		c.problems.add("spine.contract.from_party", "is missing; it is our own party key, which the directory does not tell")
+	}
+}
+
 // contract reads the contract properties of the asynchronous pattern.
 func (c *checker) contract(k Contract) ebxml.Contract {
 	for key, value := range map[string]string{"cpa_id": k.CPAID, "from_party": k.FromParty, "to_party": k.ToParty} {
@@ -97,10 +114,13 @@ func (c *checker) contract(k Contract) ebxml.Contract {
 // notLive keeps a test environment away from the live Spine, whether it is named by
 // its address or, behind another address, by its certificate (WRD-SAF-17).
 func (c *checker) notLive(live bool, key, host string) {
-	host = "." + strings.TrimSuffix(strings.ToLower(host), ".")
-	if !live && strings.HasSuffix(host, liveSpine) {
+	if !live && isLiveSpine(host) {
 		c.problems.add(key, "names the live Spine in a test environment (WRD-SAF-17)")
 	}
+}
+
+func isLiveSpine(host string) bool {
+	return strings.HasSuffix("."+strings.TrimSuffix(strings.ToLower(host), "."), liveSpine)
 }
 
 func (c *checker) spineTLS(s *Settings) {

@@ -149,6 +149,7 @@ func TestMIMEThatIsRefused(t *testing.T) {
 		{"another transfer encoding", multipartType, replace("8bit", "x-gzip"), encoding},
 		{"quoted-printable", multipartType, replace("8bit", "quoted-printable"), encoding},
 		{"base64 that is none", multipartType, replace("8bit", "base64"), encoding},
+		{"base64 that two texts stand for", multipartType, multipart(head, strings.Replace(documentFields, "8bit", "base64", 1)+"\r\nPGEvPh=="), encoding},
 		{"base64 with text after its end", multipartType, multipart(head, strings.Replace(documentFields, "8bit", "base64", 1)+"\r\nPGEvPg==PGEvPg=="), encoding},
 
 		{"start of no part", strings.Replace(multipartType, "ebXMLHeader", "other", 1), reply(), start},

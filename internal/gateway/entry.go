@@ -41,11 +41,9 @@ func (g *Gateway) entry(q Question, kind audit.Kind, answer cpis.Answer) audit.E
 	if kind == audit.Refused {
 		e.Reason = strings.Join(append([]string{e.Reason}, g.remarks(q)...), "; ")
 	}
-	findings, ok := answer.Findings()
-	if ok {
-		e.Records, e.Accesses = len(findings.Records), len(findings.Accesses)
-		e.Detail = shown.Encode(answer)
-	}
+	findings, _ := answer.Findings()
+	e.Records, e.Accesses = len(findings.Records), len(findings.Accesses)
+	e.Detail = shown.Encode(answer)
 	return e
 }
 
@@ -61,6 +59,9 @@ func (g *Gateway) remarks(q Question) []string {
 	}
 	if q.Signed {
 		remarks = append(remarks, RemarkSigned)
+	}
+	if q.BirthDate != "" && !q.Client.VerifyNumber {
+		remarks = append(remarks, "a date of birth came, which is not compared for this client")
 	}
 	return remarks
 }

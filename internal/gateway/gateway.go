@@ -6,6 +6,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/wardsmsp/ward/cpis"
@@ -20,10 +21,17 @@ type Spine interface {
 	Ask(ctx context.Context, correlation string, q cpis.Query, ids []string) (answer cpis.Answer, used int)
 }
 
-// Check finds out about a question, once it is recorded and before it is asked,
-// whether it may be: of somebody else than the one who asks. What it returns if not
-// is the outcome. It records whatever leaves this machine for it (IG-3.9.2a).
-type Check func(ctx context.Context, q Question) (refusal cpis.Answer, refused bool)
+// Check finds out from others, once a question is recorded and before it is asked,
+// whether it may be. It records whatever leaves this machine for it (IG-3.9.2a).
+type Check func(ctx context.Context, q Question) Finding
+
+// Finding is what a Check found out.
+type Finding struct {
+	Refused      bool
+	Refusal      cpis.Answer       // the outcome of what is refused
+	Remark       string            // for the audit log, on what is asked; fixed
+	Verification cpis.Verification // of the number, for who asks
+}
 
 // Log records. Append returns only when the entry is durable; after an error the
 // entry must be taken as not recorded.
@@ -81,8 +89,11 @@ type Question struct {
 	AuditIdentities []cpis.AuditIdentity
 	Signed          bool // a signature was present; it is not relied on (WRD-MSG-22)
 
-	Query   cpis.Query
-	Invalid string // why the payload is not a query, or ""
+	Query cpis.Query
+	// BirthDate is that of the person asked about, yyyy-MM-dd, if the client gave it.
+	// It is for the demographics service alone: it never goes to CP-IS or the log.
+	BirthDate string
+	Invalid   string // why this is not a question that can be asked, or ""
 }
 
 // Ask answers a question. The error is ErrNotRecorded or wraps it. Once the
@@ -113,13 +124,14 @@ func (g *Gateway) Ask(ctx context.Context, q Question) (cpis.Answer, error) {
 		return cpis.Answer{}, errors.Join(ErrNotRecorded, err)
 	}
 
-	answer, used := g.ask(ctx, q, ids, deadline.Add(-g.config.RecordReserve))
+	answer, remarks, used := g.ask(ctx, q, ids, deadline.Add(-g.config.RecordReserve))
 	outcome := g.entry(q, audit.Outcome, answer)
 	if len(outcome.Detail) > audit.MaxDetail {
 		// The log could not hold what is told (IG-3.9.2c).
 		answer = answer.Withheld("what was found is longer than an entry of the audit log can hold")
 		outcome = g.entry(q, audit.Outcome, answer)
 	}
+	outcome.Reason = strings.Join(append([]string{outcome.Reason}, remarks...), "; ")
 	outcome.SpineMessageIDs = ids[:used]
 	_, err = g.log.Append(ctx, outcome)
 	if err != nil {
@@ -171,7 +183,7 @@ func (g *Gateway) recordNothingAsked(ctx context.Context, q Question) {
 
 // ask makes the checks and asks. It keeps a failure of Ward's own from leaving a
 // question without an outcome (WRD-VAL-18).
-func (g *Gateway) ask(ctx context.Context, q Question, ids []string, end time.Time) (answer cpis.Answer, used int) {
+func (g *Gateway) ask(ctx context.Context, q Question, ids []string, end time.Time) (answer cpis.Answer, remarks []string, used int) {
 	defer func() {
 		if recover() != nil {
 			answer, used = cpis.Failed(cpis.InternalAfterSent, "the provider failed while asking"), len(ids)
@@ -179,13 +191,19 @@ func (g *Gateway) ask(ctx context.Context, q Question, ids []string, end time.Ti
 	}()
 	ctx, cancel := context.WithDeadline(context.WithValue(ctx, asking{}, q), end)
 	defer cancel()
+	var verification cpis.Verification
 	for _, check := range g.config.Checks {
-		refusal, refused := check(ctx, q)
-		if refused {
-			return refusal, 0
+		found := check(ctx, q)
+		if found.Refused {
+			return found.Refusal, nil, 0
 		}
+		if found.Remark != "" {
+			remarks = append(remarks, found.Remark)
+		}
+		verification = max(verification, found.Verification)
 	}
-	return g.spine.Ask(ctx, q.Correlation, q.Query, ids)
+	answer, used = g.spine.Ask(ctx, q.Correlation, q.Query, ids)
+	return answer.WithVerification(verification), remarks, used
 }
 
 // refuse decides what may not be asked, before anything is recorded as intended.

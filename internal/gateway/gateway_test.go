@@ -396,6 +396,24 @@ func TestSignatureIsRemarkedOn(t *testing.T) {
 	}
 }
 
+// WRD-PDS-03: a date of birth is for the comparison alone. The log says that one came
+// where none is compared, and never which.
+func TestBirthDateIsNotRecorded(t *testing.T) {
+	for _, verifies := range []bool{false, true} {
+		j := &journal{answer: noRecord(), used: 1}
+		q := question(t, child)
+		q.BirthDate, q.Client.VerifyNumber = "2019-02-28", verifies
+		_, err := gate(j).Ask(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := fmt.Sprintf("%+v", j.entries)
+		if strings.Contains(said, "2019") || strings.Contains(j.entries[0].Reason, "date of birth") == verifies {
+			t.Errorf("verifies %t: recorded %s", verifies, said)
+		}
+	}
+}
+
 // WRD-AUD-05: questions that an earlier run left open are closed as unknown.
 func TestRecover(t *testing.T) {
 	j := &journal{}

@@ -21,6 +21,8 @@ const fuzzSize = 32 << 10
 func FuzzReadRequest(f *testing.F) {
 	f.Add(systemRequest().String(), "")
 	f.Add(personRequest().String(), itk.RequestService)
+	f.Add(withSpecs(birthEntry), "")
+	f.Add(withSpecs(birthEntry+birthEntry), "")
 	for _, test := range refusals {
 		p := systemRequest()
 		if test.change != nil {
@@ -52,8 +54,14 @@ func FuzzReadRequest(f *testing.F) {
 			}
 			return
 		}
-		if (request.Invalid == nil) == cmp.Equal(request.Query, cpis.Query{}, sameNumbers) {
-			t.Fatal("the request has both or neither of a query and a reason why not")
+		if request.Invalid == nil && cmp.Equal(request.Query, cpis.Query{}, sameNumbers) {
+			t.Fatal("the request has neither a query nor a reason why not")
+		}
+		if request.BirthDate != "" {
+			_, err = cpis.ParseBirthDate(request.BirthDate, now)
+			if err != nil || request.Invalid != nil {
+				t.Fatalf("a date of birth of %q: %v, %v", request.BirthDate, err, request.Invalid)
+			}
 		}
 		if !strings.Contains(doc, request.TrackingID) || !strings.Contains(doc, request.MessageID) {
 			t.Fatal("the ids are not those of the message")
@@ -83,6 +91,9 @@ func FuzzReadReply(f *testing.F) {
 	f.Add(strings.Replace(success, "SMSP-0000", "CPIS-0001", 1))
 	f.Add(strings.Replace(empty, "CPIS-0001", "SMSP-0000", 1))
 	f.Add(strings.Replace(success, `<pertinentInformation14>`, `<pertinentInformation14 nullFlavor="NI">`, 1))
+	replaced := answer(cpis.CodeInputInvalid, without(findings()))
+	replaced.Remarks = itk.RemarksOf(cpis.Superseded(number("9990000026")).WithVerification(cpis.Unverified), cpis.Codes{})
+	f.Add(responseDocument(f, replaced))
 	f.Add(faultDocument(f, itk.Unavailable()))
 	f.Add(faultDocument(f, itk.Internal()))
 	f.Fuzz(func(t *testing.T, doc string) {
@@ -104,7 +115,11 @@ func FuzzReadReply(f *testing.F) {
 		if reply.Statement.TotalRecords != nil {
 			records = *reply.Statement.TotalRecords
 		}
-		told := cpis.Told(reply.Code, reply.Notified, reply.Statement.Findings, accesses, records)
+		told := cpis.Told(reply.Code, reply.Remarks.Notified, reply.Statement.Findings, accesses, records)
+		specified := told.Specified(reply.Remarks.Outcome, reply.Remarks.Replacement)
+		if specified.State(cpis.Date{}) != told.State(cpis.Date{}) || specified.Notified() != told.Notified() {
+			t.Fatal("an entry beside the code changes what may be concluded")
+		}
 		switch told.Outcome() {
 		case cpis.NoRecord:
 			if !strings.Contains(doc, "CPIS-0001") || holdsRecord(t, doc) {

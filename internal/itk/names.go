@@ -22,6 +22,19 @@ const (
 	// NotificationKey names Ward's own handling entry that says whether the local
 	// authority was notified: "notified", "none" or "unknown" (WRD-RC-14).
 	NotificationKey = "urn:x-cpis-smsp:notification"
+	// OutcomeKey names that of the outcome, in an answer that nothing was asked and
+	// whose code leaves open why.
+	OutcomeKey = "urn:x-cpis-smsp:outcome"
+	// ReplacementKey names that of the NHS number that took the place of the one
+	// asked about (MSCA-DQ-03).
+	ReplacementKey = "urn:x-cpis-smsp:replacement-number"
+	// DemographicsKey names that of what the demographics service said of the number
+	// before CP-IS was asked: "verified" or "not-checked" (WRD-PDS-04).
+	DemographicsKey = "urn:x-cpis-smsp:demographics"
+
+	// BirthDateKey names Ward's own handling entry of a question, yyyy-MM-dd. It is
+	// for the demographics service alone and never goes to CP-IS (WRD-PDS-03).
+	BirthDateKey = "urn:x-cpis-smsp:date-of-birth"
 )
 
 // Prefixes and types of identities and addresses.

@@ -65,7 +65,7 @@ func TestOfficialAnswers(t *testing.T) {
 			continue
 		}
 		s := reply.Statement
-		if got := cpis.Told(reply.Code, reply.Notified, s.Findings, *s.TotalAccesses, *s.TotalRecords).Outcome(); got != outcomes[name] {
+		if got := cpis.Told(reply.Code, reply.Remarks.Notified, s.Findings, *s.TotalAccesses, *s.TotalRecords).Outcome(); got != outcomes[name] {
 			t.Errorf("%s: the client understands %v, want %v", name, got, outcomes[name])
 		}
 	}
@@ -73,7 +73,7 @@ func TestOfficialAnswers(t *testing.T) {
 	for _, name := range reference.Samples(t, "smsp-responses/*.xml") {
 		doc := `<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>` + reference.Sample(t, name) + `</s:Body></s:Envelope>`
 		reply, err := itk.ReadReply(doc, maxSize)
-		if err != nil || !strings.Contains(name, string(reply.Code)) || reply.Notified != nil {
+		if err != nil || !strings.Contains(name, string(reply.Code)) || reply.Remarks.Notified != nil {
 			t.Errorf("%s is read as %q, %v", name, reply.Code, err)
 		}
 		bodies++

@@ -36,8 +36,9 @@ type Request struct {
 	Expires         time.Time
 	Signed          bool // a signature was present; it proves nothing here (WRD-MSG-22)
 	Query           cpis.Query
-	// Invalid says why the payload is not a query that can be asked (SMSP-0001,
-	// N34, N35); Query is then empty.
+	BirthDate       string // of the person asked about, yyyy-MM-dd; empty if not given
+	// Invalid says why this is not a query that can be asked (SMSP-0001): the payload
+	// is none (N34, N35), and Query is then empty, or the date of birth is none.
 	Invalid *hl7.Error
 }
 
@@ -65,8 +66,28 @@ func ReadRequest(doc string, size int, soapAction string, expect Expectations) (
 	if err != nil {
 		request.Invalid = &hl7.Error{Rule: "the payload could not be read"}
 		errors.As(err, &request.Invalid)
+		return request, nil
+	}
+	request.BirthDate, err = m.birthDate(expect.Now)
+	if err != nil {
+		request.Invalid = &hl7.Error{Rule: err.Error()}
 	}
 	return request, nil
+}
+
+// birthDate reads the handling entry of the date of birth, for a client that the
+// number is verified for and for any other. A wrong one is wrong content and not a
+// wrong message, since a person typed it: the answer is SMSP-0001 and no fault.
+func (m *message) birthDate(now time.Time) (string, error) {
+	switch len(m.birthDates) {
+	case 0:
+		return "", nil
+	case 1:
+		born, err := cpis.ParseBirthDate(m.birthDates[0], now)
+		return born.ISO(), err
+	default:
+		return "", errors.New("there is more than one date of birth")
+	}
 }
 
 func malformed(err error) *Fault {
@@ -124,6 +145,7 @@ type message struct {
 	identities    []cpis.AuditIdentity
 	plainlyNamed  bool // no audit identity is written with a reference
 	interactions  []string
+	birthDates    []string
 	sender        string
 }
 
@@ -181,8 +203,11 @@ func (m *message) collectParties() {
 	m.sender = trimmed(sender, "uri")
 	handling, _ := soap.Child(m.header, Namespace, "handlingSpecification")
 	for _, spec := range children(handling, "spec") {
-		if trimmed(spec, "key") == InteractionKey {
+		switch trimmed(spec, "key") {
+		case InteractionKey:
 			m.interactions = append(m.interactions, trimmed(spec, "value"))
+		case BirthDateKey:
+			m.birthDates = append(m.birthDates, trimmed(spec, "value"))
 		}
 	}
 }

@@ -24,6 +24,7 @@ type Question struct {
 	Organisation    string // ODS code of the client's organisation
 	Provider        string // ODS code of the provider
 	Query           cpis.Query
+	BirthDate       string // yyyy-MM-dd, in a handling entry of our own; none if empty
 }
 
 // WriteRequest renders a request.
@@ -55,6 +56,9 @@ func WriteRequest(q Question) ([]byte, error) {
 		payloadID:   q.PayloadID,
 		profile:     RequestProfile,
 		interaction: RequestInteraction,
+	}
+	if q.BirthDate != "" {
+		e.own = []spec{{BirthDateKey, q.BirthDate}}
 	}
 	e.start(w)
 	hl7.WriteQuery(w, q.Query)

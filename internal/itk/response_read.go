@@ -2,7 +2,6 @@ package itk
 
 import (
 	"errors"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -35,7 +34,7 @@ func (f *ProviderFault) Error() string {
 type Reply struct {
 	RelatesTo string // empty if not given
 	Code      cpis.Code
-	Notified  *cpis.Notified // nil if the provider does not say
+	Remarks   Remarks
 	Statement cpis.Statement
 }
 
@@ -82,23 +81,7 @@ func ReadResponseEnvelope(distribution xmlstrict.Element) (Reply, error) {
 	if err != nil {
 		return Reply{}, errors.Join(ErrNotAnAnswer, err)
 	}
-	return Reply{Code: code, Statement: statement, Notified: notificationOf(header)}, nil
-}
-
-func notificationOf(header xmlstrict.Element) *cpis.Notified {
-	handling, _ := soap.Child(header, Namespace, "handlingSpecification")
-	specs := children(handling, "spec")
-	i := slices.IndexFunc(specs, func(s xmlstrict.Element) bool { return attribute(s, "key") == NotificationKey })
-	if i < 0 {
-		return nil
-	}
-	for _, notified := range []cpis.Notified{cpis.NotifiedYes, cpis.NotifiedNo} {
-		if attribute(specs[i], "value") == notificationValue(notified) {
-			return &notified
-		}
-	}
-	maybe := cpis.NotifiedMaybe
-	return &maybe
+	return Reply{Code: code, Statement: statement, Remarks: readRemarks(header)}, nil
 }
 
 func readFault(fault xmlstrict.Element) *ProviderFault {

@@ -107,26 +107,26 @@ func TestNotificationEntry(t *testing.T) {
 	}
 	for _, test := range tests {
 		r := answer(cpis.CodeSpineError, without(findings()))
-		r.Notified = &test.notified
+		r.Remarks.Notified = &test.notified
 		doc := responseDocument(t, r)
 		entry := `value="urn:nhs-itk:interaction:SMSP-CP-ISNHSQueryResponse-v1-0"/><itk:spec key="urn:x-cpis-smsp:notification" value="` + test.value + `"/></itk:handlingSpecification>`
 		if !strings.Contains(doc, entry) {
 			t.Errorf("%v is written differently: %s", test.notified, doc)
 		}
 		reply, err := itk.ReadReply(doc, maxSize)
-		if err != nil || reply.Notified == nil || reply.Notified.String() != test.notified.String() {
-			t.Errorf("%v is read back as %v, %v", test.notified, reply.Notified, err)
+		if err != nil || reply.Remarks.Notified == nil || reply.Remarks.Notified.String() != test.notified.String() {
+			t.Errorf("%v is read back as %v, %v", test.notified, reply.Remarks.Notified, err)
 		}
 	}
 	reply, err := itk.ReadReply(responseDocument(t, answer(cpis.CodeSpineError, without(findings()))), maxSize)
-	if err != nil || reply.Notified != nil {
-		t.Errorf("no entry is read as %v, %v", reply.Notified, err)
+	if err != nil || reply.Remarks.Notified != nil {
+		t.Errorf("no entry is read as %v, %v", reply.Remarks.Notified, err)
 	}
 	r := answer(cpis.CodeSpineError, without(findings()))
-	r.Notified = new(cpis.Notified)
+	r.Remarks.Notified = new(cpis.Notified)
 	reply, err = itk.ReadReply(with(responseDocument(t, r), `value="unknown"`, `value="perhaps"`), maxSize)
-	if err != nil || reply.Notified == nil || *reply.Notified != cpis.NotifiedMaybe {
-		t.Errorf("a value that is not known is read as %v, %v; want maybe", reply.Notified, err)
+	if err != nil || reply.Remarks.Notified == nil || *reply.Remarks.Notified != cpis.NotifiedMaybe {
+		t.Errorf("a value that is not known is read as %v, %v; want maybe", reply.Remarks.Notified, err)
 	}
 }
 
@@ -157,7 +157,7 @@ func TestAnswersAreReadBack(t *testing.T) {
 			if s.TotalAccesses == nil || s.TotalRecords == nil {
 				t.Fatal("a total is missing")
 			}
-			if got := cpis.Told(reply.Code, reply.Notified, s.Findings, *s.TotalAccesses, *s.TotalRecords).Outcome(); got != want {
+			if got := cpis.Told(reply.Code, reply.Remarks.Notified, s.Findings, *s.TotalAccesses, *s.TotalRecords).Outcome(); got != want {
 				t.Errorf("the client understands %v, want %v", got, want)
 			}
 		})

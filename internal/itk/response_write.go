@@ -18,21 +18,8 @@ type Response struct {
 	RelatesTo  string // the request's MessageID exactly as received
 	Client     string // ODS code of the client's organisation
 	Provider   string // ODS code of the provider
-	// Notified is told by a handling entry of our own unless it is nil.
-	Notified *cpis.Notified
-	Payload  hl7.Response
-}
-
-// notificationValue is the wire form of the notification entry.
-func notificationValue(n cpis.Notified) string {
-	switch n {
-	case cpis.NotifiedYes:
-		return "notified"
-	case cpis.NotifiedNo:
-		return "none"
-	default:
-		return "unknown"
-	}
+	Remarks    Remarks
+	Payload    hl7.Response
 }
 
 // WriteResponse renders an answer.
@@ -55,9 +42,7 @@ func WriteResponse(r Response) ([]byte, error) {
 		profile:     ResponseProfile,
 		interaction: ResponseInteraction,
 	}
-	if r.Notified != nil {
-		e.notification = notificationValue(*r.Notified)
-	}
+	e.own = r.Remarks.specs()
 	e.start(w)
 	hl7.WriteResponse(w, r.Payload)
 	e.end(w)
@@ -72,7 +57,7 @@ type envelope struct {
 	identities           []cpis.AuditIdentity
 	payloadID            string
 	profile, interaction string
-	notification         string
+	own                  []spec // handling entries of our own, after the interaction
 }
 
 func (e envelope) start(w *xmlstrict.Writer) {
@@ -98,8 +83,8 @@ func (e envelope) start(w *xmlstrict.Writer) {
 	w.Empty("itk:senderAddress", "type", AddressType, "uri", e.from)
 	w.Start("itk:handlingSpecification")
 	w.Empty("itk:spec", "key", InteractionKey, "value", e.interaction)
-	if e.notification != "" {
-		w.Empty("itk:spec", "key", NotificationKey, "value", e.notification)
+	for _, own := range e.own {
+		w.Empty("itk:spec", "key", own.key, "value", own.value)
 	}
 	w.End()
 	w.End()

@@ -33,10 +33,13 @@ func writtenAnswers(t testing.TB) []string {
 			if code == cpis.CodeSuccess {
 				r = answer(code, findings())
 			}
-			r.Notified = state
+			r.Remarks.Notified = state
 			documents = append(documents, responseDocument(t, r))
 		}
 	}
+	r := answer(cpis.CodeInputInvalid, without(findings()))
+	r.Remarks = itk.RemarksOf(cpis.Superseded(number("9990000026")).WithVerification(cpis.Unverified), cpis.Codes{})
+	documents = append(documents, responseDocument(t, r))
 	for i := range 100 {
 		r := answer(cpis.CodeSuccess, findings())
 		r.Client, r.Provider = odsCodes.Example(i), odsCodes.Example(i+1000)
@@ -58,6 +61,9 @@ func writtenRequests(t testing.TB) []string {
 		}
 		q.AuditIdentities = append(q.AuditIdentities, cpis.AuditIdentity{Type: cpis.OIDUserID, URI: "999000111222"})
 		q.TrackingID, q.PayloadID, q.Organisation, q.Provider = uuids.Example(i+3000), uuids.Example(i+4000), odsCodes.Example(i+2000), odsCodes.Example(i+3000)
+		if i%3 == 0 {
+			q.BirthDate = "2019-02-28"
+		}
 		documents = append(documents, requestDocument(t, q))
 	}
 	return documents

@@ -24,6 +24,8 @@ import (
 	"github.com/wardsmsp/ward/internal/config"
 	"github.com/wardsmsp/ward/internal/gateway"
 	"github.com/wardsmsp/ward/internal/itk"
+	"github.com/wardsmsp/ward/internal/pds"
+	"github.com/wardsmsp/ward/internal/sds"
 	"github.com/wardsmsp/ward/internal/server"
 	"github.com/wardsmsp/ward/internal/spine"
 	"github.com/wardsmsp/ward/internal/wsdl"
@@ -34,10 +36,13 @@ type Provider struct {
 	settings *config.Settings
 	logger   *slog.Logger
 
-	store  stores.Store
-	log    *audit.Log
-	spine  *spine.Client
-	server *server.Server
+	store        stores.Store
+	log          *audit.Log
+	directory    *sds.Directory // nil if it is not used
+	demographics *pds.Client    // nil if it is not used
+	replies      *inbox         // of the asynchronous pattern; nil if it cannot be used
+	spine        *spine.Client
+	server       *server.Server
 
 	listener   net.Listener
 	operations *http.Server
@@ -75,6 +80,14 @@ func (p *Provider) start(ctx context.Context, build string) error {
 	if err != nil {
 		return fmt.Errorf("the address listen.address cannot be listened on: %w", err)
 	}
+	err = p.openLookups()
+	if err != nil {
+		return err
+	}
+	err = p.openReplies(ctx)
+	if err != nil {
+		return err
+	}
 	p.spine = spine.New(p.spineConfig())
 	gate := gateway.New(p.gatewayConfig(), p.spine, p.log)
 	err = p.recordStart(ctx, build)
@@ -100,8 +113,19 @@ const lookEvery = 2 * time.Second
 func (p *Provider) run(ctx context.Context) {
 	p.running.Go(func() { p.settings.Trust.Clients.Watch(ctx, p.logger, "clients", lookEvery) })
 	p.running.Go(func() { p.settings.Trust.Spine.Watch(ctx, p.logger, "spine", lookEvery) })
+	p.running.Go(func() { p.settings.Trust.Directory.Watch(ctx, p.logger, "directory", lookEvery) })
 	p.running.Go(func() {
 		err := p.server.Serve(p.listener)
+		if err != nil {
+			p.fail(err)
+		}
+	})
+	if p.replies == nil {
+		return
+	}
+	p.running.Go(func() { p.settings.Trust.Replies.Watch(ctx, p.logger, "replies", lookEvery) })
+	p.running.Go(func() {
+		err := p.replies.server.Serve(p.replies.listener)
 		if err != nil {
 			p.fail(err)
 		}
@@ -203,7 +227,8 @@ func NewID() string { return strings.ToUpper(uuid.NewString()) }
 func (p *Provider) spineConfig() spine.Config {
 	s := p.settings.Spine
 	return spine.Config{
-		Routes:           spine.Fixed(p.settings.Route),
+		Routes:           p.routes(),
+		Replies:          p.replies.waiting(),
 		To:               s.To,
 		From:             s.From,
 		TLS:              p.settings.SpineTLS,
@@ -230,6 +255,7 @@ func (p *Provider) gatewayConfig() gateway.Config {
 		RecordReserve:  min(budget/5, time.Second),
 		ConnectRetries: *p.settings.Spine.ConnectRetries,
 		ReplayCode:     strconv.Itoa(itk.Replayed().ErrorCode),
+		Checks:         p.checks(),
 		Now:            time.Now,
 		NewID:          NewID,
 	}
@@ -317,6 +343,7 @@ func (p *Provider) Failed() <-chan error { return p.failed }
 // and closes the log (WRD-OPS-12).
 func (p *Provider) Stop(ctx context.Context) error {
 	drained := p.server.Shutdown(ctx)
+	p.replies.shutdown(ctx) // until now it brought what the questions waited for
 	if drained != nil {
 		p.logger.Warn("requests were still under way at the end of the time to drain", "event", "provider.drain")
 	}
@@ -365,6 +392,10 @@ func (p *Provider) release() {
 	}
 	if p.spine != nil {
 		p.spine.Close()
+	}
+	p.replies.release()
+	if p.directory != nil {
+		p.directory.Close()
 	}
 	if p.log != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)

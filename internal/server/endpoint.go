@@ -158,6 +158,7 @@ func (s *Server) question(x *exchange, request itk.Request) gateway.Question {
 		AuditIdentities: request.AuditIdentities,
 		Signed:          request.Signed,
 		Query:           request.Query,
+		BirthDate:       request.BirthDate,
 	}
 	if request.Invalid != nil {
 		q.Invalid = request.Invalid.Rule
@@ -214,8 +215,7 @@ func (s *Server) tell(x *exchange, q gateway.Question, answer cpis.Answer) {
 		Payload:    itk.PayloadOf(answer, s.config.Codes, q.Query.Number, now, s.config.NewID()),
 	}
 	if x.client.TellNotified {
-		notified := answer.Notified()
-		response.Notified = &notified
+		response.Remarks = itk.RemarksOf(answer, s.config.Codes)
 	}
 	content, err := itk.WriteResponse(response)
 	if err != nil {
@@ -225,6 +225,7 @@ func (s *Server) tell(x *exchange, q gateway.Question, answer cpis.Answer) {
 		s.recordUndelivered(x, q, answer, "the answer could not be written")
 		answer = cpis.Failed(cpis.InternalAfterSent, "the answer could not be written")
 		response.Payload = itk.PayloadOf(answer, s.config.Codes, q.Query.Number, now, s.config.NewID())
+		response.Remarks = itk.Remarks{Notified: response.Remarks.Notified}
 		content, err = itk.WriteResponse(response)
 	}
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -138,6 +139,7 @@ type rig struct {
 	spine   *spine
 	log     *lines
 	server  *server.Server
+	ed      *clients.Client // the one that is registered, to be changed before it calls
 
 	mu        sync.Mutex
 	ahead     time.Duration // how far the server's clock is ahead
@@ -166,16 +168,17 @@ func newRigWithin(t *testing.T, wait time.Duration) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	register, err := clients.NewRegister([]*clients.Client{{
+	ed := &clients.Client{
 		Name: "ed", Organisations: []string{"RZZ99"}, Usernames: []string{"ed-system"},
 		AuditIdentities: []string{"urn:nhs-uk:identity:ods:RZZ99"}, ASID: "999000444555", TellNotified: true,
 		Certificates: []string{"sha256:" + clients.Fingerprint(near.Leaf)}, PerSecond: 1000, Burst: 1000, Questions: 8,
-	}})
+	}
+	register, err := clients.NewRegister([]*clients.Client{ed})
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := &rig{
-		book: &book{claimed: map[string]bool{}}, spine: &spine{ask: foundFor}, log: &lines{}, newID: newID,
+		ed: ed, book: &book{claimed: map[string]bool{}}, spine: &spine{ask: foundFor}, log: &lines{}, newID: newID,
 		tls: &tls.Config{Certificates: []tls.Certificate{near.TLSCertificate()}, RootCAs: authority.Pool(), ServerName: "smsp.test"},
 	}
 	now := func() time.Time {
@@ -286,6 +289,63 @@ func TestAnswer(t *testing.T) {
 		t.Fatalf("%s: %v", got.Answer.Outcome(), got.Cause)
 	}
 	r.asked(t, 1, audit.Intent, audit.Outcome)
+}
+
+// MSCA-DQ-03, WRD-PDS-04: the replacement of a number and that it was not verified
+// are told to a client that takes our entries, and nobody else. Neither the log line
+// nor an entry outside its sealed detail holds the replacement.
+func TestRemarks(t *testing.T) {
+	t.Parallel()
+	replacement, err := cpis.ParseNHSNumber("9990000026")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t)
+	r.spine.ask = func(cpis.Query) cpis.Answer { return cpis.Superseded(replacement) }
+	got := r.ask(t)
+	if got.Answer.Outcome() != cpis.NumberSuperseded || got.Answer.Replacement() != replacement || got.Code != cpis.CodeInputInvalid {
+		t.Errorf("told %s by %s: %s", got.Answer.Outcome(), got.Code, got.Raw)
+	}
+	for _, e := range r.book.entries {
+		kept := strings.Contains(string(e.Detail), "9990000026")
+		e.Detail = nil
+		if kept != (e.Kind == audit.Outcome) || strings.Contains(fmt.Sprintf("%+v", e), "9990000026") {
+			t.Errorf("%s: %+v", e.Kind, e)
+		}
+	}
+	if strings.Contains(r.log.String(), "9990000026") {
+		t.Errorf("logged: %s", r.log)
+	}
+	r.spine.ask = func(q cpis.Query) cpis.Answer { return foundFor(q).WithVerification(cpis.Unverified) }
+	got = r.ask(t)
+	if got.Answer.Outcome() != cpis.Found || got.Answer.Verification() != cpis.Unverified {
+		t.Errorf("told %s, verification %q", got.Answer.Outcome(), got.Answer.Verification())
+	}
+	r = newRig(t)
+	r.ed.TellNotified = false
+	r.spine.ask = func(cpis.Query) cpis.Answer { return cpis.Superseded(replacement).WithVerification(cpis.Unverified) }
+	got = r.ask(t)
+	if got.Answer.Outcome() != cpis.InputInvalid || strings.Contains(string(got.Raw), "urn:x-cpis-smsp") || strings.Contains(string(got.Raw), "9990000026") {
+		t.Errorf("told %s: %s", got.Answer.Outcome(), got.Raw)
+	}
+}
+
+// WRD-PDS-03: a date of birth that is none makes the question wrong: nothing is asked.
+func TestBirthDateThatIsNone(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	q := question(t)
+	q.BirthDate = cpis.Date{Year: 2019, Month: 2, Day: 28}
+	m, err := r.client(t).Prepare(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Content = bytes.Replace(m.Content, []byte("2019-02-28"), []byte("2019-02-29"), 1)
+	told(t, r.client(t).Send(t.Context(), m), cpis.InputInvalid, cpis.NotifiedNo, `code="SMSP-0001"`)
+	r.asked(t, 0, audit.Refused)
+	if e := r.book.entries[0]; e.NHSNumber != child || e.Author == nil {
+		t.Errorf("the log does not tell who asked about whom: %+v", e)
+	}
 }
 
 // WRD-AUD-04, N37: fault 2100 says that nothing was asked, and nothing was.

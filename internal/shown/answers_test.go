@@ -182,6 +182,10 @@ var (
 			}
 			answer = told(f)
 		}
+		if o == cpis.NumberSuperseded && rapid.Bool().Draw(t, "replacement told") {
+			answer = cpis.Superseded(number("9990000026"))
+		}
+		answer = answer.WithVerification(cpis.Verification(rapid.IntRange(0, int(cpis.Unverified)).Draw(t, "verification")))
 		if rapid.IntRange(0, 9).Draw(t, "withheld") == 0 {
 			answer = answer.Withheld("it could not be recorded")
 		}

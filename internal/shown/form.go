@@ -6,12 +6,14 @@ const version = 1
 // The form as it is read, in the order in which it is written. docs/audit-log.md
 // describes it.
 type (
-	findings struct {
-		Version  int      `json:"v"`
-		ID       string   `json:"id"`
-		Time     moment   `json:"time"`
-		Records  []record `json:"records"`
-		Accesses []access `json:"accesses"`
+	said struct {
+		Version      int      `json:"v"`
+		ID           string   `json:"id"`
+		Time         moment   `json:"time"`
+		Records      []record `json:"records"`
+		Accesses     []access `json:"accesses"`
+		Replacement  string   `json:"replacement"`
+		Verification string   `json:"verification"`
 	}
 
 	record struct {

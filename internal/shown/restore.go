@@ -29,16 +29,29 @@ func (r *restorer) refuse(ok bool) {
 	}
 }
 
-func (f findings) restore() (cpis.Findings, error) {
+func (s said) restore() (Said, error) {
 	r := &restorer{}
-	r.refuse(len(f.Records) > 0)
-	restored := cpis.Findings{
-		ID:       f.ID,
-		Time:     r.moment(f.Time),
-		Records:  each(f.Records, r.record),
-		Accesses: each(f.Accesses, r.access),
+	r.refuse(len(s.Records) > 0 || s.Replacement != "" || s.Verification != "")
+	restored := Said{
+		Findings: cpis.Findings{
+			ID:       s.ID,
+			Time:     r.moment(s.Time),
+			Records:  each(s.Records, r.record),
+			Accesses: each(s.Accesses, r.access),
+		},
+		Replacement:  r.number(s.Replacement),
+		Verification: cpis.ParseVerification(s.Verification),
 	}
 	return restored, r.err
+}
+
+func (r *restorer) number(text string) cpis.NHSNumber {
+	if text == "" {
+		return cpis.NHSNumber{}
+	}
+	number, err := cpis.ParseNHSNumber(text)
+	r.refuse(err == nil)
+	return number
 }
 
 func (r *restorer) record(w record) cpis.Record {
@@ -77,12 +90,7 @@ func (r *restorer) subject(w subject) cpis.Subject {
 }
 
 func (r *restorer) access(w access) cpis.Access {
-	a := cpis.Access{ID: w.ID, Time: r.moment(w.Time)}
-	if w.Number != "" {
-		number, err := cpis.ParseNHSNumber(w.Number)
-		r.refuse(err == nil)
-		a.Number = number
-	}
+	a := cpis.Access{ID: w.ID, Time: r.moment(w.Time), Number: r.number(w.Number)}
 	if w.Person != nil {
 		a.Author = cpis.Person{
 			IDs:         each(w.Person.IDs, identifier.restore),

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,7 +42,7 @@ func TestEveryAnswerIsRebuilt(t *testing.T) {
 		want := answers.Draw(t, "answer")
 		e := entryOf(want)
 		_, ok := want.Findings()
-		if ok != (len(e.Detail) > 0) {
+		if (ok || !want.Replacement().IsZero() || want.Verification() != cpis.NotVerifying) != (len(e.Detail) > 0) {
 			t.Fatalf("%s has the detail %s", want.Outcome(), e.Detail)
 		}
 		got, err := shown.Rebuild(e)
@@ -79,6 +80,31 @@ func TestKindsThatRecordAnAnswer(t *testing.T) {
 		a, err := shown.Rebuild(audit.Entry{Kind: kind, Outcome: "no_record", Notified: "no"})
 		if err == nil {
 			t.Errorf("an entry of the kind %q gives %s", kind, a.Outcome())
+		}
+	}
+}
+
+// MSCA-DQ-03: a replacement is kept with the outcome that has one, and nowhere in the
+// entry but in its detail, which is sealed. Without it the number is replaced still.
+func TestReplacementIsKeptInTheDetailAlone(t *testing.T) {
+	e := entryOf(cpis.Superseded(number("9990000026")).WithVerification(cpis.Verified))
+	if string(e.Detail) != `{"v":1,"replacement":"9990000026","verification":"verified"}` {
+		t.Errorf("the detail is %s", e.Detail)
+	}
+	detail := e.Detail
+	e.Detail = nil
+	if strings.Contains(fmt.Sprintf("%+v", e), "9990000026") {
+		t.Errorf("the replacement is elsewhere in the entry: %+v", e)
+	}
+	a, err := shown.Rebuild(e)
+	if err != nil || a.Outcome() != cpis.NumberSuperseded || !a.Replacement().IsZero() {
+		t.Errorf("without its content: %s, %v", a.Outcome(), err)
+	}
+	for _, o := range cpis.Outcomes() {
+		e.Outcome, e.Notified, e.Detail = o.String(), o.Notified().String(), detail
+		a, err := shown.Rebuild(e)
+		if (err == nil) != (o == cpis.NumberSuperseded) || err == nil && a.Replacement() != number("9990000026") {
+			t.Errorf("%s with a replacement: %v", o, err)
 		}
 	}
 }
@@ -163,6 +189,10 @@ func TestOtherFormsAreRefused(t *testing.T) {
 		"two authors":            with(`"person":{`, `"system":{},"person":{`),
 		"no record":              `{"v":1,"records":[]}`,
 		"records left out":       `{"v":1}`,
+		"no record, yet an id":   `{"v":1,"id":"x","verification":"verified"}`,
+		"accesses alone":         `{"v":1,"accesses":[{"id":"x"}],"verification":"verified"}`,
+		"no verification":        `{"v":1,"verification":"SECRET"}`,
+		"a replacement in words": `{"v":1,"replacement":"999 000 0026"}`,
 		"too long":               with(`Northshire`, strings.Repeat("N", audit.MaxDetail)),
 	}
 	for name, raw := range cases {
@@ -201,7 +231,7 @@ func TestRecordedFormStaysReadable(t *testing.T) {
 		t.Fatal(err)
 	}
 	wanted, _ := sample().Findings()
-	if diff := cmp.Diff(wanted, got, same); diff != "" {
+	if diff := cmp.Diff(shown.Said{Findings: wanted}, got, same); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -210,14 +240,20 @@ func TestRecordedFormStaysReadable(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(shown.Encode(sample())))
 	f.Add([]byte(`{"v":1,"records":[{}]}`))
+	f.Add([]byte(`{"v":1,"replacement":"9990000026","verification":"verified"}`))
+	f.Add([]byte(`{"v":1,"records":[{}],"verification":"not-checked"}`))
 	f.Add([]byte(`{"v":1,"records":[{"plans":[{"type":"unrecognised","end":"9999-99-99T99:99"}]}]}`))
 	f.Add([]byte(`{"v":1,"time":{"unix":9223372036854775807},"records":[{}]}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		findings, err := shown.Decode(raw)
-		if err != nil {
+		said, err := shown.Decode(raw)
+		if err != nil || len(said.Records) > 0 && !said.Replacement.IsZero() { // which no answer has
 			return
 		}
-		if again := shown.Encode(told(findings)); !bytes.Equal(again, raw) {
+		a := cpis.Superseded(said.Replacement)
+		if len(said.Records) > 0 {
+			a = told(said.Findings)
+		}
+		if again := shown.Encode(a.WithVerification(said.Verification)); !bytes.Equal(again, raw) {
 			t.Errorf("%q is written as %q", raw, again)
 		}
 	})

@@ -7,9 +7,17 @@ import (
 	"github.com/wardsmsp/ward/cpis"
 )
 
-func (w *writer) findings(f cpis.Findings) {
+func (w *writer) said(s Said) {
 	w.key("v")
 	w.buf = strconv.AppendInt(w.buf, version, 10)
+	if len(s.Records) > 0 {
+		w.findings(s.Findings)
+	}
+	w.text("replacement", s.Replacement.Digits())
+	w.text("verification", s.Verification.String())
+}
+
+func (w *writer) findings(f cpis.Findings) {
 	w.text("id", f.ID)
 	w.moment("time", f.Time)
 	list(w, "records", f.Records, w.record)

@@ -151,6 +151,7 @@ func (d *dispatch) admit(r *reply) bool {
 	if d.waiting == maxWaiting || d.bytes+len(r.body) > maxWaitingBytes {
 		return false
 	}
+	r.stop = d.forgotten
 	d.waiting++
 	d.bytes += len(r.body)
 	return true
@@ -159,9 +160,6 @@ func (d *dispatch) admit(r *reply) bool {
 // carry is a reply's whole way. It ends early when done is closed, or the dispatch
 // forgets.
 func (d *dispatch) carry(r *reply, done <-chan struct{}) {
-	d.mu.Lock()
-	stop := d.forgotten
-	d.mu.Unlock()
 	pause := func(t time.Duration, free <-chan struct{}) bool {
 		timer := time.NewTimer(t)
 		defer timer.Stop()
@@ -170,7 +168,7 @@ func (d *dispatch) carry(r *reply, done <-chan struct{}) {
 			return true
 		case <-free:
 			return true
-		case <-stop:
+		case <-r.stop:
 		case <-done:
 		}
 		return false

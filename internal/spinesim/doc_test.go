@@ -43,6 +43,11 @@ func TestTheDocumentListsCastAndBehaviours(t *testing.T) {
 		} else {
 			rows = append(rows, fmt.Sprintf("| `%s` | %s | %s | %s |", b.Name, b.Stage, b.Code, b.Summary))
 		}
+		if b.AsyncSummary != "" {
+			rows = append(rows, fmt.Sprintf("| `%s` | %s | %s |", b.Name, b.AsyncCode, b.AsyncSummary))
+		} else if base, late := strings.CutPrefix(string(b.Name), "late-"); b.AsyncCode != b.Code && !late {
+			t.Errorf("nothing says why the code of %s is %s in the asynchronous pattern", base, b.AsyncCode)
+		}
 	}
 	for _, row := range rows {
 		if !strings.Contains(document, row+"\n") {

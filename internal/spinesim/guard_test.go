@@ -93,6 +93,27 @@ func TestProductionIsRefused(t *testing.T) {
 		{"no certificate", func(c *spinesim.Config) { c.Certificate = tls.Certificate{} }, "server certificate is missing"},
 		{"no client authorities", func(c *spinesim.Config) { c.ClientCAs = nil }, "client authorities are missing"},
 		{"a key among the authorities", func(c *spinesim.Config) { c.ClientCAs = pki().client.KeyPEM }, "PRIVATE KEY"},
+		{"path of the asynchronous pattern without slash", func(c *spinesim.Config) { c.AsyncPath = "x" }, "slash"},
+		{"one path for both patterns", func(c *spinesim.Config) { c.AsyncPath = spinesim.DefaultPath }, "synchronous one"},
+		{"unknown refusal of ebXML", func(c *spinesim.Config) { c.AsyncRefusal = "mcci-ae" }, "message-error"},
+		{"unknown immediate answer", func(c *spinesim.Config) { c.Immediate = "explode" }, "explode"},
+		{"unknown demand of the contract", func(c *spinesim.Config) { c.Contract.AckRequested = "sometimes" }, "sometimes"},
+		{"unknown reply mode", func(c *spinesim.Config) { c.Contract.SyncReply = "responseOnly" }, "reply mode"},
+		{"acknowledgements that cannot be given", func(c *spinesim.Config) {
+			c.Contract.AckRequested, c.Contract.SyncReply = spinesim.Always, spinesim.SyncReplyNone
+		}, "HTTP answer alone"},
+		{"negative retries", func(c *spinesim.Config) { c.Contract.Retries = -1 }, "contract is negative"},
+		{"chaos above 100", func(c *spinesim.Config) { c.Chaos.Lose = 101 }, "between 0 and 100"},
+		{"reply URL of the NHS", func(c *spinesim.Config) { c.ReplyURLs = []string{"https://x.nhs.uk/"} }, "must not post there"},
+		{"reply URL elsewhere", func(c *spinesim.Config) { c.ReplyURLs = []string{"https://192.0.2.1/"} }, "allow_non_loopback"},
+		{"reply URL without TLS", func(c *spinesim.Config) { c.ReplyURLs = []string{"http://127.0.0.1/"} }, "https"},
+		{"reply URL that is not there", func(c *spinesim.Config) { c.ReplyTo = 1 }, "no reply URL 1"},
+		{"reply certificate's organisation", func(c *spinesim.Config) {
+			c.ReplyCertificate = selfSigned(t, pkix.Name{CommonName: "x", Organization: []string{"NHS"}}, "")
+		}, "reply certificate belongs"},
+		{"reply authority's name", func(c *spinesim.Config) {
+			c.ReplyCAs = asPEM(selfSigned(t, pkix.Name{CommonName: "ca.nhs.uk"}, ""))
+		}, "reply authority's certificate"},
 		{"path without slash", func(c *spinesim.Config) { c.Path = "x" }, "slash"},
 		{"unknown refusal", func(c *spinesim.Config) { c.Refusal = "no" }, "mcci-ae"},
 		{"unknown TLS version", func(c *spinesim.Config) { c.MaxTLSVersion = tls.VersionTLS11 }, "1.2 or 1.3"},

@@ -2,11 +2,13 @@ package spinesim_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/wardsmsp/ward/internal/spinesim"
 )
@@ -114,6 +116,58 @@ func TestManagementPlaysAndResets(t *testing.T) {
 	}
 }
 
+// The management interface sets where replies go and what disturbs them, and shows what
+// became of each.
+func TestManagementOfReplies(t *testing.T) {
+	first, second := newInbox(t), newInbox(t)
+	s := startAsync(t, managed)
+	c := newClient(t)
+	do := func(path, body string) {
+		t.Helper()
+		status := call(t, s, "POST", path, body, nil)
+		if status != 200 {
+			t.Fatalf("%s %s: status %d", path, body, status)
+		}
+	}
+	do("/reply-urls", fmt.Sprintf(`{"urls":[%q,%q],"always":2}`, first.url(), second.url()))
+	do("/chaos", `{"seed":3,"duplicate":100,"hold_for":2,"hold_at_most":"1s","delays":[{"share":100,"delay":"2ms"}]}`)
+	do("/script", `{"steps":[{"behaviour":"not-found","immediate":"acknowledged"}]}`)
+	r := ebRequest{}.withDefaults()
+	if got := askAsync(t, s, c, r); got.text("Action") != "Acknowledgment" {
+		t.Errorf("answered by %s", got.body)
+	}
+	settle(t, s)
+	if first.count() != 0 || second.count() != 2 {
+		t.Errorf("%d and %d arrived", first.count(), second.count())
+	}
+	var replies struct{ Replies []spinesim.Reply }
+	call(t, s, "GET", "/replies", "", &replies)
+	if len(replies.Replies) != 1 || replies.Replies[0].QuestionID != r.messageID || replies.Replies[0].Chaos != spinesim.Duplicate || len(replies.Replies[0].Posts) != 2 || replies.Replies[0].Delay != 2*time.Millisecond {
+		t.Errorf("replies %+v", replies)
+	}
+	var state struct {
+		AsyncURL  string   `json:"async_url"`
+		ReplyURLs []string `json:"reply_urls"`
+		Pending   int      `json:"pending_replies"`
+		Counters  spinesim.Counters
+	}
+	call(t, s, "GET", "/state", "", &state)
+	if state.AsyncURL != s.AsyncURL() || len(state.ReplyURLs) != 2 || state.Pending != 0 || state.Counters.Posts != 2 || state.Counters.RepliesByFate["delivered"] != 1 {
+		t.Errorf("state %+v", state)
+	}
+	askAsync(t, s, c, ebRequest{query: query{queryID: r.queryID}}) // as stored, so processed
+	var processed struct{ Times int64 }
+	call(t, s, "GET", "/processed?id="+r.queryID, "", &processed)
+	if processed.Times != 1 {
+		t.Errorf("processed %d times", processed.Times)
+	}
+	do("/reset", "")
+	settle(t, s)
+	if got := s.Counters(); got.Posts != 0 || s.TimesProcessed(r.queryID) != 0 || len(s.ReplyURLs()) != 2 {
+		t.Errorf("after a reset %+v", got)
+	}
+}
+
 func TestManagementRefusesNonsense(t *testing.T) {
 	s := start(t, managed)
 	for _, tt := range []struct{ method, path, body string }{
@@ -121,6 +175,13 @@ func TestManagementRefusesNonsense(t *testing.T) {
 		{"POST", "/script", `{"steps":[{"behaviour":"found","delay":"soon"}]}`},
 		{"POST", "/script", `{"steps":[],"colour":"red"}`},
 		{"POST", "/script", `nonsense`},
+		{"POST", "/script", `{"steps":[{"behaviour":"found","immediate":"explode"}]}`},
+		{"POST", "/reply-urls", `{"urls":["https://x.nhs.uk/"]}`},
+		{"POST", "/reply-urls", `{"urls":[],"always":1}`},
+		{"POST", "/reply-urls", `nonsense`},
+		{"POST", "/chaos", `{"lose":101}`},
+		{"POST", "/chaos", `{"delays":[{"share":1,"delay":"soon"}]}`},
+		{"POST", "/chaos", `{"colour":"red"}`},
 		{"GET", "/queries?limit=0", ""},
 		{"GET", "/children?limit=x", ""},
 	} {
@@ -129,7 +190,7 @@ func TestManagementRefusesNonsense(t *testing.T) {
 			t.Errorf("%s %s %s: status %d, %q", tt.method, tt.path, tt.body, status, answer.Error)
 		}
 	}
-	for _, tt := range []struct{ method, path string }{{"GET", "/script"}, {"GET", "/reset"}, {"POST", "/queries"}} {
+	for _, tt := range []struct{ method, path string }{{"GET", "/script"}, {"GET", "/reset"}, {"POST", "/queries"}, {"GET", "/chaos"}, {"GET", "/reply-urls"}, {"POST", "/replies"}} {
 		if status := call(t, s, tt.method, tt.path, "", nil); status != 405 {
 			t.Errorf("%s %s: status %d", tt.method, tt.path, status)
 		}

@@ -56,8 +56,9 @@ type reply struct {
 	times, retries int
 	retryInterval  time.Duration
 	mustAck        bool
-	holdFor        int           // later replies that overtake it
-	holdAtMost     time.Duration // how long it waits for them
+	holdFor        int             // later replies that overtake it
+	holdAtMost     time.Duration   // how long it waits for them
+	stop           <-chan struct{} // closed when it is to be forgotten
 	contentType    string
 	body           []byte
 }

@@ -54,6 +54,19 @@ func (s scene) whyNotChecked() string {
 		return s.whyInvalid()
 	case cpis.AuthorRejected, cpis.AuthorRejectedBySpine:
 		return "Your sign-in or organisation details were not accepted. " + s.toServiceDesk()
+	case cpis.NumberSuperseded:
+		return s.whyReplaced()
+	case cpis.NumberInvalidated:
+		return "This NHS number is no longer used for anybody. Find the person's present number, then check again."
+	case cpis.NumberUnknown:
+		return "Nobody is registered under this NHS number. Find the person's own number, then check again."
+	case cpis.NumberMismatch:
+		return "The date of birth does not belong to this NHS number. Confirm who the person is, " +
+			"then check again with the right number and date of birth."
+	case cpis.DemographicsFailed:
+		return "We could not confirm whose NHS number this is, so CP-IS was not asked. " + tryAgain
+	case cpis.DirectoryFailed:
+		return "We could not reach a national directory that the check needs, so CP-IS was not asked. " + tryAgain
 	case cpis.NotSent:
 		return "We could not connect to the national system. " + tryAgain
 	case cpis.ProviderUnreachable:
@@ -68,15 +81,21 @@ func (s scene) whyNotChecked() string {
 }
 
 func (s scene) whyInvalid() string {
-	switch {
-	case s.Number.IsZero():
+	if s.Number.IsZero() {
 		return "There is no NHS number, so CP-IS cannot be checked."
-	case !s.ReplacedBy.IsZero():
-		return "This NHS number has been replaced by " + s.ReplacedBy.Grouped() +
-			". Confirm who the person is, then check again."
-	default:
-		return "The NHS number or request was not valid. Check the number, then check again."
 	}
+	return "The NHS number or request was not valid. Check the number, then check again."
+}
+
+// whyReplaced shows the replacement, if it was told, and leaves its use to the
+// reader (H-34).
+func (s scene) whyReplaced() string {
+	replacement := s.answer.Replacement()
+	if replacement.IsZero() {
+		return "This NHS number has been replaced by another one. Find the person's present number, then check again."
+	}
+	return "This NHS number has been replaced by " + replacement.Grouped() +
+		". Confirm who the person is, then check again with that number."
 }
 
 func (s scene) againLater() string {
@@ -118,6 +137,10 @@ func (s scene) whatHappened() string {
 	case cpis.RefusedDuplicate:
 		return check + " was a repeat of a message used before, so it was not sent again. " +
 			"We do not know the result of the first message."
+	case cpis.AsyncNotAcked:
+		return check + " was sent, but the national system did not confirm that it has it, and we did not get an answer."
+	case cpis.AsyncNoReply:
+		return check + " reached the national system, but we did not get the answer in time."
 	case cpis.AuditFailedAfter:
 		return check + " was sent, but the answer could not be recorded, so it is not shown."
 	case cpis.OutcomeUnknown, cpis.InternalAfterSent, cpis.ProviderNoAnswer:

@@ -56,6 +56,12 @@ func TestEveryFailureSaysWhyAndWhatToDo_WRD_SAF_14(t *testing.T) {
 		cpis.InputInvalid:          {"The NHS number or request was not valid. Check the number, then check again."},
 		cpis.AuthorRejected:        {"Your sign-in or organisation details were not accepted. " + desk},
 		cpis.AuthorRejectedBySpine: {"Your sign-in or organisation details were not accepted. " + desk},
+		cpis.NumberSuperseded:      {"This NHS number has been replaced by another one. Find the person's present number, then check again."},
+		cpis.NumberInvalidated:     {"This NHS number is no longer used for anybody. Find the person's present number, then check again."},
+		cpis.NumberUnknown:         {"Nobody is registered under this NHS number. Find the person's own number, then check again."},
+		cpis.NumberMismatch:        {"The date of birth does not belong to this NHS number. Confirm who the person is, then check again with the right number and date of birth."},
+		cpis.DemographicsFailed:    {"We could not confirm whose NHS number this is, so CP-IS was not asked. You can check again."},
+		cpis.DirectoryFailed:       {"We could not reach a national directory that the check needs, so CP-IS was not asked. You can check again."},
 		cpis.NotSent:               {"We could not connect to the national system. You can check again."},
 		cpis.ProviderUnreachable:   {"Your system could not connect to the service that asks CP-IS. You can check again."},
 		cpis.InternalNotSent:       {"There is a fault in the connecting service. " + desk},
@@ -65,6 +71,8 @@ func TestEveryFailureSaysWhyAndWhatToDo_WRD_SAF_14(t *testing.T) {
 
 		cpis.OutcomeUnknown:    {maySent, repeat, reported},
 		cpis.SentNoAnswer:      {sent, repeat, reported},
+		cpis.AsyncNotAcked:     {" was sent, but the national system did not confirm that it has it, and we did not get an answer.", repeat, reported},
+		cpis.AsyncNoReply:      {" reached the national system, but we did not get the answer in time.", repeat, reported},
 		cpis.SpineHTTPError:    {sent, repeat, reported},
 		cpis.SpineFaultConfig:  {sent, "Checks will not work until the fault has been put right.", reported},
 		cpis.SpineFault:        {sent, repeat, reported},
@@ -110,11 +118,21 @@ func TestBusySaysWhenToCheckAgain(t *testing.T) {
 	}
 }
 
+// WRD-PDS-04, H-02: that a number was not verified is said with every answer, and
+// with none else.
+func TestNumberThatWasNotVerifiedIsSaid_WRD_PDS_04(t *testing.T) {
+	const says = "The NHS number could not be confirmed with the national demographics service before this check. Make sure that it is this person's number."
+	everything(t, func(a cpis.Answer, _ wording.Context, d wording.Document) {
+		if strings.Contains(textOf(t, d), says) != (a.Verification() == cpis.Unverified) {
+			t.Fatalf("%s, verification %q: %s", a.Outcome(), a.Verification(), textOf(t, d))
+		}
+	})
+}
+
 // H-34: the replacement of a number is shown and not used.
 func TestReplacedNumberIsShownNotUsed_H34(t *testing.T) {
 	c := liveContext(t)
-	c.ReplacedBy = nhsNumber(t, "9990000026")
-	d := wording.Describe(cpis.Failed(cpis.InputInvalid, ""), c)
+	d := wording.Describe(cpis.Superseded(nhsNumber(t, "9990000026")), c)
 	if strings.Contains(d.Lead, "999 000 0026") || value(d.Identity.Lines, "NHS number") != "999 000 0018" {
 		t.Errorf("the replacement leads: %q", d.Lead)
 	}

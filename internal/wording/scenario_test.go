@@ -84,6 +84,7 @@ func scenarios(t testing.TB) []scenario {
 	}), nil)
 
 	add("no-record", noRecord(), nil)
+	add("no-record-number-not-verified", noRecord().WithVerification(cpis.Unverified), nil)
 	add("no-record-nothing-configured", noRecord(), bare)
 
 	failure := func(name string, o cpis.Outcome, change func(*wording.Context)) {
@@ -91,8 +92,13 @@ func scenarios(t testing.TB) []scenario {
 	}
 	failure("not-checked-invalid", cpis.InputInvalid, nil)
 	failure("not-checked-no-number", cpis.InputInvalid, func(c *wording.Context) { c.Number = cpis.NHSNumber{} })
-	failure("not-checked-number-replaced", cpis.InputInvalid,
-		func(c *wording.Context) { c.ReplacedBy = nhsNumber(t, "9990000026") })
+	add("not-checked-number-replaced", cpis.Superseded(nhsNumber(t, "9990000026")), nil)
+	failure("not-checked-number-replaced-by-another", cpis.NumberSuperseded, nil)
+	failure("not-checked-number-not-in-use", cpis.NumberInvalidated, nil)
+	failure("not-checked-number-of-nobody", cpis.NumberUnknown, nil)
+	failure("not-checked-number-other-birth", cpis.NumberMismatch, nil)
+	failure("not-checked-number-not-verified", cpis.DemographicsFailed, nil)
+	failure("not-checked-directory", cpis.DirectoryFailed, nil)
 	failure("not-checked-not-connected", cpis.NotSent, nil)
 	failure("not-checked-author", cpis.AuthorRejected, nil)
 	failure("not-checked-author-refused-by-spine", cpis.AuthorRejectedBySpine, nil)
@@ -101,6 +107,9 @@ func scenarios(t testing.TB) []scenario {
 	failure("not-checked-fault", cpis.Refused, nil)
 	failure("not-checked-nothing-configured", cpis.Refused, bare)
 	failure("unknown", cpis.SentNoAnswer, inEvening)
+	add("unknown-number-not-verified", cpis.Failed(cpis.SentNoAnswer, "test").WithVerification(cpis.Unverified), nil)
+	failure("unknown-not-acknowledged", cpis.AsyncNotAcked, nil)
+	failure("unknown-no-reply-in-time", cpis.AsyncNoReply, nil)
 	failure("unknown-duplicate", cpis.RefusedDuplicate, nil)
 	failure("unknown-may-have-been-sent", cpis.ProviderNoAnswer, nil)
 	failure("unknown-nobody-told", cpis.SpineFaultConfig, nil)

@@ -26,6 +26,9 @@ const (
 	maybeNotRecent    = "The information may not include very recent changes."
 	heldAgainstMother = "The plan is held against the mother's NHS number."
 
+	notVerified = "The NHS number could not be confirmed with the national demographics service before this check. " +
+		"Make sure that it is this person's number."
+
 	noContacts = "Your organisation has not added a contact list. Ask your safeguarding lead, " +
 		"or phone the council where the child lives and ask for children's social care."
 	notSupplied = "Not supplied by the local authority. Use your local contact list."

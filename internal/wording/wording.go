@@ -28,9 +28,6 @@ type Context struct {
 	ServiceDesk string
 	// RetryAfter is how long to wait if the provider is busy; zero if not known.
 	RetryAfter time.Duration
-	// ReplacedBy is the number that took the place of Number, if that is why
-	// nothing was asked.
-	ReplacedBy cpis.NHSNumber
 }
 
 // Document is an answer in words, free of any medium. Its fields stand in the
@@ -113,6 +110,9 @@ func Describe(a cpis.Answer, c Context) Document {
 		s.notChecked(&d)
 	default:
 		s.notKnown(&d)
+	}
+	if a.Verification() == cpis.Unverified {
+		d.Notes = append(d.Notes, notVerified)
 	}
 	if s.found {
 		d.Plans = s.planTexts(d.State)

@@ -70,7 +70,7 @@ func everyContext(t testing.TB) []wording.Context {
 		func(c *wording.Context) { c.Reference, c.Contacts = "", "" },
 		func(c *wording.Context) { c.ServiceDesk = "" },
 		func(c *wording.Context) { c.CheckedAt = summerNight },
-		func(c *wording.Context) { c.ReplacedBy, c.RetryAfter = nhsNumber(t, "9990000026"), 1 },
+		func(c *wording.Context) { c.RetryAfter = 1 },
 	} {
 		for _, c := range bases {
 			change(&c)

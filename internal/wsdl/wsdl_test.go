@@ -133,7 +133,7 @@ func TestNamesAreThoseOfTheWire(t *testing.T) {
 	if !slices.Equal(namespaces, []string{itk.Namespace, hl7.Namespace}) {
 		t.Errorf("namespaces %q", namespaces)
 	}
-	for _, value := range []string{itk.InteractionKey, itk.NotificationKey, itk.RequestInteraction, itk.ResponseInteraction, itk.RequestProfile, itk.ResponseProfile, itk.AddressType, itk.IdentityType} {
+	for _, value := range []string{itk.InteractionKey, itk.NotificationKey, itk.OutcomeKey, itk.ReplacementKey, itk.DemographicsKey, itk.BirthDateKey, itk.RequestInteraction, itk.ResponseInteraction, itk.RequestProfile, itk.ResponseProfile, itk.AddressType, itk.IdentityType} {
 		if !strings.Contains(string(served["xsd=itk.xsd"]), value) {
 			t.Errorf("itk.xsd does not tell of %s", value)
 		}

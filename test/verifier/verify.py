@@ -20,7 +20,7 @@ MAX_LINE = 1 << 21
 MAX_PROOF = 1 << 22
 
 KINDS = {
-    "questions": "intent outcome refused recovered undelivered",
+    "questions": "intent outcome refused recovered undelivered looked_up discarded",
     "readings": "read verified logged_in logged_out login_failed",
     "permanent": "erased expired held released restored",
 }

@@ -303,7 +303,7 @@ func TestWhatWasFoundIsLeftToTheLog(t *testing.T) {
 			}
 		}
 		last := e.Objects[len(e.Objects)-1].Details
-		if got := last[len(last)-1]; got != (Detail{"detail", "what was found is left to the log"}) {
+		if got := last[len(last)-1]; got != (Detail{"detail", "what was said is left to the log"}) {
 			t.Errorf("%s: %v", kind, got)
 		}
 	}

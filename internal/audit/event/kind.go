@@ -56,6 +56,10 @@ var kinds = map[audit.Kind]row{
 	audit.Refused:   {id: query, types: []Code{search}, action: "E", judged: true, role: recipient, title: "Request refused"},
 	audit.Undelivered: {id: query, types: []Code{search}, action: "E", outcome: Serious, role: recipient, title: "Answer not delivered",
 		meaning: "The answer did not reach the client."},
+	audit.LookedUp: {id: query, types: []Code{search}, action: "E", role: recipient, title: "Directory or demographics service asked",
+		meaning: "The directory or the demographics service was asked before a question to CP-IS. How that question ended is told by the entry of kind outcome or recovered with the same correlation."},
+	audit.Discarded: {id: query, types: []Code{search}, action: "E", outcome: Serious, role: recipient, title: "Reply that no question waited for",
+		meaning: "A reply came that no question waited for. It was given to nobody."},
 
 	audit.Started: {id: activity, types: []Code{start}, action: "E", outcome: Success, role: author, title: "Provider started",
 		meaning: "The provider started."},

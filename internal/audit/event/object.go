@@ -52,11 +52,15 @@ func addMessage(all []Object, name, id string) []Object {
 	return append(all, Object{Kind: Message, ID: text(id), Name: name})
 }
 
-// asked is the question. Ward keeps no copy of the message, so this is what CP-IS
-// was asked, written as the query part of a URL.
+// asked is the question. Ward keeps no copy of the message, so this is what CP-IS,
+// or before it the directory or the demographics service, was asked, written as the
+// query part of a URL.
 func asked(r audit.Record) Object {
 	e := r.Entry
 	parameters := url.Values{"event": {"CP-IS query"}}
+	if e.Kind == audit.LookedUp {
+		parameters.Set("event", "look-up")
+	}
 	if e.QueryID != "" {
 		parameters.Set("query-id", e.QueryID)
 	}
@@ -119,7 +123,7 @@ func logEntry(r audit.Record, source Source) Object {
 	count("covered", e.Covered)
 	switch {
 	case len(e.Detail) > 0 && e.Kind.Class() == audit.Questions:
-		add("detail", "what was found is left to the log")
+		add("detail", "what was said is left to the log")
 	case len(e.Detail) > maxDetail:
 		add("detail", fmt.Sprintf("%d bytes, left to the log", len(e.Detail)))
 	case e.Kind != audit.Read:

@@ -62,6 +62,10 @@ func what(e audit.Entry) string {
 		return "The service stopped before it had recorded how that question ended. What was told, if anything, is not known."
 	case audit.Undelivered:
 		return "The answer did not reach the system that had asked."
+	case audit.LookedUp:
+		return "Before that question, a national directory or demographics service was asked."
+	case audit.Discarded:
+		return "An answer of CP-IS came that no question waited for. It was given to nobody."
 	case audit.Read:
 		return "The audit log was searched for this person's entries, or some of them were shown."
 	case audit.Held:

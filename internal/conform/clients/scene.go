@@ -68,8 +68,7 @@ func (s scene) response(a cpis.Answer) itk.Response {
 		Payload: itk.PayloadOf(a, cpis.Codes{}, s.number, s.now, s.newID()),
 	}
 	if s.notification {
-		notified := a.Notified()
-		r.Notified = &notified
+		r.Remarks = itk.RemarksOf(a, cpis.Codes{})
 	}
 	return r
 }

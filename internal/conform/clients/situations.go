@@ -124,7 +124,7 @@ func unknownType(s scene) cpis.Answer {
 // minimal leaves out what an answer may leave out, as a national mini service does.
 func minimal(s scene) (reply, error) {
 	r := s.response(currentPlan(s))
-	r.RelatesTo, r.Notified = "", nil
+	r.RelatesTo, r.Remarks = "", itk.Remarks{}
 	full, err := s.writes(r)
 	if err != nil {
 		return reply{}, err

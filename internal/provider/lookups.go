@@ -1,0 +1,127 @@
+package provider
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/wardsmsp/ward/cpis"
+	"github.com/wardsmsp/ward/internal/clients"
+	"github.com/wardsmsp/ward/internal/ebxml"
+	"github.com/wardsmsp/ward/internal/gateway"
+	"github.com/wardsmsp/ward/internal/pds"
+	"github.com/wardsmsp/ward/internal/sds"
+	"github.com/wardsmsp/ward/internal/spine"
+)
+
+// openLookups makes what is asked beside the Spine: the directory and the demographics
+// service, where they are configured.
+func (p *Provider) openLookups() error {
+	if p.settings.Directory != nil {
+		options := *p.settings.Directory
+		options.Record = func(ctx context.Context, l sds.Lookup) error {
+			of := "directory, " + string(l.Purpose)
+			if l.Stale {
+				of += ", what it said before"
+			}
+			return gateway.RecordLookUp(ctx, p.log, time.Now(), gateway.LookUp{Of: of, Result: l.Result, Elapsed: l.Elapsed})
+		}
+		var err error
+		p.directory, err = sds.New(options)
+		if err != nil {
+			return err
+		}
+	}
+	if p.settings.Demographics != nil {
+		config := *p.settings.Demographics
+		config.Correlation = gateway.CorrelationOf
+		config.Record = func(ctx context.Context, l pds.Lookup) error {
+			return gateway.RecordLookUp(ctx, p.log, time.Now(), gateway.LookUp{Of: "demographics, " + l.Purpose, Result: l.Result, Patient: true, Elapsed: l.Elapsed})
+		}
+		p.demographics = pds.New(config)
+	}
+	return nil
+}
+
+// routes are those to the Spine: the configured one, or the directory's (WRD-SPN-05).
+func (p *Provider) routes() spine.Routes {
+	if p.settings.Spine.Pattern != "sds" {
+		return spine.Fixed(p.settings.Route)
+	}
+	return directed{p.directory, p.settings.Spine.Contract.FromParty}
+}
+
+// directed is a route that the directory gives.
+type directed struct {
+	directory *sds.Directory
+	party     string // our party key
+}
+
+// Route implements spine.Routes.
+func (d directed) Route(ctx context.Context) (spine.Route, error) {
+	s, err := d.directory.Service(ctx)
+	if err != nil {
+		return spine.Route{}, err
+	}
+	route := spine.Route{Endpoint: s.Endpoint, ToASID: s.ASID}
+	if s.Async {
+		route.Pattern = spine.Async
+		route.Contract = ebxml.Contract{
+			CPAID: s.Contract.CPAID, FromParty: d.party, ToParty: s.PartyKey, SyncReply: s.Contract.SyncReply,
+			AckRequested:         strings.EqualFold(s.Contract.AckRequested, "always"),
+			DuplicateElimination: strings.EqualFold(s.Contract.DuplicateElimination, "always"),
+			Actor:                s.Contract.Actor,
+			Retries:              s.Contract.Retries, RetryInterval: s.Contract.RetryInterval, PersistDuration: s.Contract.PersistDuration,
+		}
+	}
+	return route, nil
+}
+
+// checks are made of a question in this order: who asks, then about whom.
+func (p *Provider) checks() []gateway.Check {
+	var checks []gateway.Check
+	if p.directory != nil && p.settings.Directory.LDAP != nil { // the other form knows no people
+		checks = append(checks, p.checkAuthor)
+	}
+	if p.demographics != nil {
+		checks = append(checks, p.checkNumber)
+	}
+	return checks
+}
+
+// checkAuthor holds a smartcard user against the directory (WRD-IAM-18).
+func (p *Provider) checkAuthor(ctx context.Context, q gateway.Question) gateway.Finding {
+	author, isPerson := q.Query.Author.(cpis.Person)
+	if q.Client.Method != clients.Smartcard || !isPerson {
+		return gateway.Finding{}
+	}
+	refusal, err := p.directory.Author(ctx, author.UserID(), author.RoleProfile(), author.Represented.ID.Extension, author.Role.Code)
+	switch {
+	case err != nil:
+		return gateway.Finding{Refused: true, Refusal: cpis.Failed(cpis.DirectoryFailed, "the directory could not say whether the author may ask")}
+	case refusal != "":
+		return gateway.Finding{Refused: true, Refusal: cpis.Failed(cpis.AuthorRejected, refusal)}
+	default:
+		return gateway.Finding{}
+	}
+}
+
+// checkNumber verifies the number of a question with the demographics service where its
+// client wants that (WRD-PDS-03, WRD-PDS-04).
+func (p *Provider) checkNumber(ctx context.Context, q gateway.Question) gateway.Finding {
+	if !q.Client.VerifyNumber {
+		return gateway.Finding{}
+	}
+	verdict, err := p.demographics.Verify(ctx, q.Query.Number, q.BirthDate)
+	ruling := p.settings.Unverified.Check(verdict, err)
+	switch {
+	case !ruling.Ask && ruling.Refusal.Outcome() == cpis.NumberSuperseded:
+		return gateway.Finding{Refused: true, Refusal: cpis.Superseded(ruling.Replacement)}
+	case !ruling.Ask:
+		return gateway.Finding{Refused: true, Refusal: ruling.Refusal}
+	case ruling.Unverified:
+		return gateway.Finding{Remark: ruling.Remark, Verification: cpis.Unverified}
+	default:
+		return gateway.Finding{Remark: ruling.Remark, Verification: cpis.Verified}
+	}
+}
