@@ -528,8 +528,7 @@ func TestOnlyPeersDeliver(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var r *rig
-			r = newRig(t, nil)
+			r := newRig(t, nil)
 			other := newRigOf(t, r, tt.peer(r))
 			ref := newID()
 			e := other.expect(t, ref)
