@@ -53,11 +53,12 @@ type script struct {
 }
 
 type step struct {
-	Behaviour spinesim.Behaviour `toml:"behaviour"`
-	Times     int                `toml:"times"`
-	Every     bool               `toml:"every"`
-	Delay     duration           `toml:"delay"`
-	Immediate spinesim.Immediate `toml:"immediate"`
+	Behaviour spinesim.Behaviour   `toml:"behaviour"`
+	Times     int                  `toml:"times"`
+	Every     bool                 `toml:"every"`
+	Delay     duration             `toml:"delay"`
+	Immediate spinesim.Immediate   `toml:"immediate"`
+	Chaos     spinesim.Disturbance `toml:"chaos"`
 }
 
 // contract is between the simulator and its client in the asynchronous pattern.
@@ -166,7 +167,7 @@ func (f file) config(dir string) (spinesim.Config, error) {
 		scripted := spinesim.Script{NHSNumber: s.NHSNumber, Repeat: s.Repeat}
 		for _, step := range s.Steps {
 			scripted.Steps = append(scripted.Steps, spinesim.Step{
-				Behaviour: step.Behaviour, Times: step.Times, Every: step.Every, Delay: time.Duration(step.Delay), Immediate: step.Immediate,
+				Behaviour: step.Behaviour, Times: step.Times, Every: step.Every, Delay: time.Duration(step.Delay), Immediate: step.Immediate, Chaos: step.Chaos,
 			})
 		}
 		cfg.Scripts = append(cfg.Scripts, scripted)

@@ -135,7 +135,7 @@ steps = [{ behaviour = "fault-200", times = 2, delay = "5ms" }, { behaviour = "f
 
 [[scripts]]
 nhs_number = "9990000026"
-steps = [{ behaviour = "mcci-ae", immediate = "acknowledged" }]
+steps = [{ behaviour = "mcci-ae", immediate = "acknowledged", chaos = "lose" }]
 `
 
 // The program serves what its configuration says until it is told to stop, and
@@ -209,7 +209,7 @@ func TestAsyncKeys(t *testing.T) {
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(spinesim.Config{}, "Certificate", "ReplyCertificate")); diff != "" {
 		t.Errorf("configuration (-want +got):\n%s", diff)
 	}
-	if len(cfg.ReplyCertificate.Certificate) == 0 || len(cfg.ReplyCAs) == 0 || cfg.Scripts[1].Steps[0].Immediate != spinesim.Acknowledged {
+	if len(cfg.ReplyCertificate.Certificate) == 0 || len(cfg.ReplyCAs) == 0 || cfg.Scripts[1].Steps[0].Immediate != spinesim.Acknowledged || cfg.Scripts[1].Steps[0].Chaos != spinesim.Lose {
 		t.Errorf("the reply's certificate or authorities, or the script's answer, are missing: %v", cfg.Scripts)
 	}
 }

@@ -220,6 +220,8 @@ func (c *Client) send(ctx context.Context, q question, token string) (received r
 		return received, true, nil
 	}
 	received.body, err = io.ReadAll(io.LimitReader(answer.Body, maxReply+1))
+	// A service that sees us hang up may end a part of an answer as if it were whole.
+	err = errors.Join(err, ctx.Err())
 	switch {
 	case err != nil:
 		c.unavailable(ctx, 0)

@@ -278,11 +278,11 @@ func newAsker(t testing.TB, s *service, changes ...func(*pds.Config)) *asker {
 		TLS:    &tls.Config{RootCAs: anchors, MinVersion: tls.VersionTLS12},
 		APIKey: apiKey, Key: key, KeyID: keyID,
 		Timeout: 10 * time.Second, PerSecond: 1e6, Now: s.clock.Now,
-		Record: func(_ context.Context, l pds.Lookup) error {
+		Record: func(ctx context.Context, l pds.Lookup) error {
 			a.mu.Lock()
 			defer a.mu.Unlock()
 			a.lookups = append(a.lookups, l)
-			return a.fail
+			return errors.Join(a.fail, ctx.Err())
 		},
 	}
 	for _, change := range changes {

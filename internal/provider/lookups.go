@@ -2,12 +2,10 @@ package provider
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/wardsmsp/ward/cpis"
 	"github.com/wardsmsp/ward/internal/clients"
-	"github.com/wardsmsp/ward/internal/ebxml"
 	"github.com/wardsmsp/ward/internal/gateway"
 	"github.com/wardsmsp/ward/internal/pds"
 	"github.com/wardsmsp/ward/internal/sds"
@@ -66,13 +64,8 @@ func (d directed) Route(ctx context.Context) (spine.Route, error) {
 	route := spine.Route{Endpoint: s.Endpoint, ToASID: s.ASID}
 	if s.Async {
 		route.Pattern = spine.Async
-		route.Contract = ebxml.Contract{
-			CPAID: s.Contract.CPAID, FromParty: d.party, ToParty: s.PartyKey, SyncReply: s.Contract.SyncReply,
-			AckRequested:         strings.EqualFold(s.Contract.AckRequested, "always"),
-			DuplicateElimination: strings.EqualFold(s.Contract.DuplicateElimination, "always"),
-			Actor:                s.Contract.Actor,
-			Retries:              s.Contract.Retries, RetryInterval: s.Contract.RetryInterval, PersistDuration: s.Contract.PersistDuration,
-		}
+		route.Contract = s.Contract
+		route.Contract.FromParty = d.party
 	}
 	return route, nil
 }

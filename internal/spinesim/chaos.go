@@ -87,6 +87,18 @@ func (c Chaos) validate() error {
 	return nil
 }
 
+func (d Disturbance) validate() error {
+	if d == Undisturbed {
+		return nil
+	}
+	for _, s := range (Chaos{}).shares() {
+		if s.disturbance == d {
+			return nil
+		}
+	}
+	return fmt.Errorf("there is no chaos %q", d)
+}
+
 // Disturb replaces the chaos; what was composed before keeps its card.
 func (s *Simulator) Disturb(c Chaos) error {
 	err := c.validate()
@@ -128,10 +140,13 @@ func (d *deck) shuffle(c Chaos) {
 	d.rand = mathrand.New(mathrand.NewPCG(c.Seed, 0))
 }
 
-// draw takes the next card.
-func (d *deck) draw() card {
+// draw takes the next card, or makes one of the disturbance that a script wants.
+func (d *deck) draw(wanted Disturbance) card {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if wanted != Undisturbed {
+		return d.card(wanted)
+	}
 	if len(d.cards) == 0 {
 		d.deal()
 	}
@@ -140,31 +155,34 @@ func (d *deck) draw() card {
 	return c
 }
 
+// card is one without a delay; d.mu must be held.
+func (d *deck) card(disturbance Disturbance) card {
+	c := card{disturbance: disturbance, bits: d.rand.Uint64()}
+	if disturbance == Reorder {
+		c.holdFor = cmp.Or(d.chaos.HoldFor, 1)
+		c.holdAtMost = cmp.Or(d.chaos.HoldAtMost, 5*time.Second)
+	}
+	return c
+}
+
 // deal makes the next hundred cards; disturbances and delays are shuffled apart.
 func (d *deck) deal() {
-	d.cards = make([]card, 100)
-	at := 0
+	d.cards = make([]card, 0, 100)
 	for _, s := range d.chaos.shares() {
 		for range s.share {
-			d.cards[at].disturbance = s.disturbance
-			at++
+			d.cards = append(d.cards, d.card(s.disturbance))
 		}
+	}
+	for len(d.cards) < 100 {
+		d.cards = append(d.cards, card{})
 	}
 	d.rand.Shuffle(100, func(i, j int) { d.cards[i], d.cards[j] = d.cards[j], d.cards[i] })
 	order := d.rand.Perm(100)
-	at = 0
+	at := 0
 	for _, s := range d.chaos.Delays {
 		for range s.Share {
 			d.cards[order[at]].delay = s.Delay
 			at++
-		}
-	}
-	for i := range d.cards {
-		c := &d.cards[i]
-		c.bits = d.rand.Uint64()
-		if c.disturbance == Reorder {
-			c.holdFor = cmp.Or(d.chaos.HoldFor, 1)
-			c.holdAtMost = cmp.Or(d.chaos.HoldAtMost, 5*time.Second)
 		}
 	}
 }

@@ -151,6 +151,33 @@ func TestReorderedRepliesAreOvertaken(t *testing.T) {
 	}
 }
 
+// A step may ask for a disturbance of its own.
+func TestStepsMayAskForChaos(t *testing.T) {
+	box := newInbox(t)
+	s := startAsync(t, nil, box)
+	c := newClient(t)
+	questions := map[string]bool{}
+	kinds := []spinesim.Disturbance{spinesim.Lose, spinesim.Duplicate, spinesim.FlipBits, spinesim.WrongReference, spinesim.TruncateMIME, spinesim.OtherBoundary, spinesim.Reorder, spinesim.Undisturbed}
+	var script spinesim.Script
+	for _, d := range kinds {
+		script.Steps = append(script.Steps, spinesim.Step{Behaviour: "found", Chaos: d})
+	}
+	play(t, s, script)
+	for range kinds {
+		r := ebRequest{}.withDefaults()
+		questions[r.messageID] = true
+		askAsync(t, s, c, r)
+	}
+	settle(t, s)
+	checkArrived(t, box, s.Replies(), questions)
+	n := s.Counters()
+	for _, d := range kinds[:7] {
+		if n.RepliesByChaos[string(d)] != 1 {
+			t.Errorf("%d replies met %s", n.RepliesByChaos[string(d)], d)
+		}
+	}
+}
+
 // Behaviours that post in a way of their own are not disturbed.
 func TestChaosLeavesOddPostsAlone(t *testing.T) {
 	box := newInbox(t)

@@ -103,11 +103,12 @@ type scriptRequest struct {
 }
 
 type stepRequest struct {
-	Behaviour Behaviour `json:"behaviour"`
-	Times     int       `json:"times"`
-	Every     bool      `json:"every"`
-	Delay     string    `json:"delay"`
-	Immediate Immediate `json:"immediate"`
+	Behaviour Behaviour   `json:"behaviour"`
+	Times     int         `json:"times"`
+	Every     bool        `json:"every"`
+	Delay     string      `json:"delay"`
+	Immediate Immediate   `json:"immediate"`
+	Chaos     Disturbance `json:"chaos"`
 }
 
 func (r scriptRequest) script() (Script, error) {
@@ -117,7 +118,7 @@ func (r scriptRequest) script() (Script, error) {
 		if err != nil {
 			return Script{}, err
 		}
-		script.Steps = append(script.Steps, Step{Behaviour: step.Behaviour, Times: step.Times, Every: step.Every, Delay: delay, Immediate: step.Immediate})
+		script.Steps = append(script.Steps, Step{Behaviour: step.Behaviour, Times: step.Times, Every: step.Every, Delay: delay, Immediate: step.Immediate, Chaos: step.Chaos})
 	}
 	return script, nil
 }

@@ -176,6 +176,7 @@ func TestManagementRefusesNonsense(t *testing.T) {
 		{"POST", "/script", `{"steps":[],"colour":"red"}`},
 		{"POST", "/script", `nonsense`},
 		{"POST", "/script", `{"steps":[{"behaviour":"found","immediate":"explode"}]}`},
+		{"POST", "/script", `{"steps":[{"behaviour":"found","chaos":"explode"}]}`},
 		{"POST", "/reply-urls", `{"urls":["https://x.nhs.uk/"]}`},
 		{"POST", "/reply-urls", `{"urls":[],"always":1}`},
 		{"POST", "/reply-urls", `nonsense`},

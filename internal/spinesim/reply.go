@@ -72,7 +72,7 @@ func (c *call) newReply(r response, m meaning) *reply {
 	h.duplicateElimination, h.ackRequested, h.syncReply = request.duplicateElimination, request.ackRequested, request.syncReply
 	card := card{}
 	if m.way == nil && m.times == 0 {
-		card = c.sim.chaos.draw()
+		card = c.sim.chaos.draw(c.step.Chaos)
 	}
 	if card.disturbance == WrongReference {
 		h.refTo = derivedID("a message that never was")

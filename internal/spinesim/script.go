@@ -1,6 +1,7 @@
 package spinesim
 
 import (
+	"cmp"
 	"fmt"
 	"sync"
 	"time"
@@ -22,6 +23,10 @@ type Step struct {
 	// Immediate is the answer on the connection of an ebXML request, if the behaviour
 	// leaves one to be chosen; empty for the configured one.
 	Immediate Immediate
+
+	// Chaos is done to the posted reply instead of what Config.Chaos would do; empty for
+	// that. A behaviour that posts in a way of its own is left alone.
+	Chaos Disturbance
 }
 
 // Script is a queue of steps: each call takes the next. A call for which
@@ -40,7 +45,7 @@ const maxScripts = 10_000
 
 // Play replaces the script for the same number, or for all calls. A script
 // without steps clears it. It returns an error for an unknown behaviour or
-// immediate answer, a negative count, a behaviour that strikes before the number is known in a
+// immediate answer or chaos, a negative count, a behaviour that strikes before the number is known in a
 // script for one number, or more than 10,000 scripts.
 func (s *Simulator) Play(script Script) error {
 	return s.scripts.play(script)
@@ -75,7 +80,7 @@ func (s *scripts) play(script Script) error {
 		case script.NHSNumber != "" && b.stage != stageReply:
 			return fmt.Errorf("the behaviour %s strikes before the NHS number is known and cannot be scripted for one number", step.Behaviour)
 		}
-		err := step.Immediate.validate()
+		err := cmp.Or(step.Immediate.validate(), step.Chaos.validate())
 		if err != nil {
 			return err
 		}
