@@ -327,6 +327,24 @@ func TestLostNotifications(t *testing.T) {
 	}
 }
 
+// A notification that goes astray, with all connections up: whoever waits looks.
+func TestNotificationThatGoesAstray(t *testing.T) {
+	url, keys := database(t), newKeys(t)
+	a, b := newReplica(t, url, keys), newReplica(t, url, keys)
+	id := newID()
+	e := a.expect(t, id, 20*time.Second)
+	defer e.Close()
+	time.Sleep(500 * time.Millisecond) // it listens, and has looked
+	execute(t, url, "CREATE TABLE public.askers AS SELECT message_id, asker FROM ward_replies.waiting; UPDATE ward_replies.waiting SET asker = gen_random_uuid()")
+	b.deliver(t, id, "x")
+	execute(t, url, "UPDATE ward_replies.waiting w SET asker = o.asker FROM public.askers o WHERE o.message_id = w.message_id")
+	began := time.Now()
+	reply, err := e.Wait(t.Context())
+	if took := time.Since(began); reply.Payload != "x" || err != nil || took > 3*time.Second {
+		t.Errorf("%+v, %v after %s", reply, err, took)
+	}
+}
+
 // A connection that is killed while it is idle in the pool fails one statement at
 // most, and nothing that was confirmed is lost.
 func TestKilledConnections(t *testing.T) {
