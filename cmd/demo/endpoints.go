@@ -40,7 +40,7 @@ func writeEndpoints(s *stage.Stage) error {
 		AuditIdentity:   stage.AuditIdentity,
 		ASID:            stage.ClientASID,
 		Organisation:    stage.ClientODS,
-		Spine:           s.Simulator.URL(),
+		Spine:           s.SpineURL(),
 		SpineManagement: "http://" + s.Simulator.ManagementAddr(),
 		Children:        childrenOf(s),
 	}

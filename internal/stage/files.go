@@ -169,12 +169,12 @@ func (s *Stage) writeFiles(o Options) error {
 		ClientName: ClientName, ClientODS: ClientODS, ClientASID: ClientASID,
 		Username: Username, AuditIdentity: AuditIdentity,
 		URL: s.URL, Address: address, ConnectTimeout: o.Budget / 3,
-		Spine: s.Simulator.URL(), SpineASID: spinesim.TestASID,
+		Spine: s.SpineURL(), SpineASID: spinesim.TestASID,
 		SpineAddress: s.Simulator.Addr(), SpineManagement: s.Simulator.ManagementAddr(),
 		OtherName: "demo-maternity", OtherUsername: OtherUsername, Children: s.oneForEachCode(),
 	}
 	if o.Pattern == "async" {
-		f.Spine, f.Contract = s.Simulator.AsyncURL(), s.Simulator.Contract()
+		f.Contract = s.Simulator.Contract()
 	}
 	all := append([]*Stage{s}, s.Replicas...)
 	for _, each := range all {

@@ -127,6 +127,14 @@ func (s *Stage) expectReplies() error {
 	return s.Simulator.SetReplyURLs(urls...)
 }
 
+// SpineURL is where the simulator takes questions in this stage's pattern.
+func (s *Stage) SpineURL() string {
+	if s.Pattern == "async" {
+		return s.Simulator.AsyncURL()
+	}
+	return s.Simulator.URL()
+}
+
 // Children is the simulator's cast, with the codes that belong to this stage's pattern.
 func (s *Stage) Children(limit int) []spinesim.ChildView {
 	children := s.Simulator.Children(limit)

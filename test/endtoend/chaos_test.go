@@ -54,7 +54,7 @@ func TestChaoticReplies(t *testing.T) {
 		})
 	}
 	all.Wait()
-	waitFor(t, "the simulator to end its replies", func() bool { return w.Simulator.PendingReplies() == 0 })
+	await(t, "the simulator has ended its replies", func() bool { return w.Simulator.PendingReplies() == 0 })
 
 	replies := map[string]spinesim.Reply{} // by the id of our message
 	for _, r := range w.Simulator.Replies() {

@@ -40,7 +40,7 @@ func headerOnly(t *testing.T, address string, c *tls.Config) (status int, after 
 // is answered.
 func TestSlowSpine(t *testing.T) {
 	t.Parallel()
-	w := set(t, stage.Options{})
+	w := set(t, stage.Options{Pattern: "sync"}) // a connection is held until the answer comes
 	w.configure(t, "[spine]\n", "[spine]\nconnections = 2\nwaiting = 2\n")
 	w.start(t)
 	var admitted sync.WaitGroup

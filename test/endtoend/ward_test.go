@@ -276,12 +276,10 @@ func onTheWire(raw []byte) string {
 	return map[string]string{"notified": "yes", "none": "no", "unknown": "maybe"}[string(found[1])]
 }
 
-// waitFor waits until something is so, for 10 s at most.
-func waitFor(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !so(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain for %s", what)
-		}
+// lost is the outcome of a question of which the Spine says nothing.
+func (w *ward) lost() string {
+	if w.Pattern == "async" {
+		return cpis.AsyncNotAcked.String()
 	}
+	return cpis.SentNoAnswer.String()
 }
