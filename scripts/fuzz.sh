@@ -3,14 +3,20 @@
 # or a number of executions such as 50000x. Only a number is certain to end well:
 # up to Go 1.26 a time that runs out can be reported as the failure "context
 # deadline exceeded" of a target that found nothing (golang.org/issue/75804).
+# Each package is built once for all of its targets. What a target finds is written
+# to the package's folder testdata/fuzz.
 set -eu
 
 amount="${1:-50000x}"
 go="${GO:-go}"
-grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r file; do
-	folder=$(dirname "$file")
-	for target in $(grep -oE '^func Fuzz[A-Za-z0-9_]+' "$file" | sed 's/^func //'); do
+cache="$("$go" env GOCACHE)/fuzz"
+binary="$(mktemp)"
+trap 'rm -f "$binary"' EXIT
+grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n 1 dirname | sort -u | while read -r folder; do
+	"$go" test -c -fuzz . -o "$binary" "$folder" </dev/null
+	grep -hoE '^func Fuzz[A-Za-z0-9_]+' "$folder"/*_test.go | sed 's/^func //' | while read -r target; do
 		echo "== $folder $target for $amount"
-		"$go" test -run '^$' -fuzz "^$target\$" -fuzztime "$amount" "$folder" </dev/null
+		(cd "$folder" && "$binary" -test.run '^$' -test.fuzz "^$target\$" -test.fuzztime "$amount" \
+			-test.fuzzcachedir "$cache/$folder" </dev/null)
 	done
 done
