@@ -15,6 +15,7 @@ import (
 
 	"github.com/wardsmsp/ward/internal/audit"
 	"github.com/wardsmsp/ward/internal/audit/audittest"
+	"github.com/wardsmsp/ward/internal/audit/reading"
 	"github.com/wardsmsp/ward/internal/audit/seal"
 	"github.com/wardsmsp/ward/internal/audit/subjectaccess"
 )
@@ -81,8 +82,8 @@ func (b *bench) append(e audit.Entry) int64 {
 
 func (b *bench) report(keys *seal.Keys, mask bool) subjectaccess.Report {
 	b.t.Helper()
-	r, err := subjectaccess.Make(b.t.Context(), b.log, &b.store, keys, subjectaccess.Request{
-		NHSNumber: alice, Mask: mask, Operator: "records.officer", Purpose: "a request", Origin: "ward.example/audit", Now: now,
+	r, err := subjectaccess.Make(b.t.Context(), reading.New(&b.store, keys, b.log), subjectaccess.Request{
+		NHSNumber: alice, Mask: mask, Who: reading.Who{Operator: "records.officer", Purpose: "a request"}, Origin: "ward.example/audit", Now: now,
 	})
 	if err != nil {
 		b.t.Fatal(err)
@@ -168,11 +169,12 @@ func TestUnrecordedReportIsNotShown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := subjectaccess.Make(t.Context(), b.log, &b.store, b.keys, subjectaccess.Request{NHSNumber: alice, Operator: "x", Now: now})
+	log := reading.New(&b.store, b.keys, b.log)
+	r, err := subjectaccess.Make(t.Context(), log, subjectaccess.Request{NHSNumber: alice, Who: reading.Who{Operator: "x"}, Now: now})
 	if !errors.Is(err, audit.ErrClosed) || len(r.Entries) > 0 {
 		t.Errorf("Make = %d entries, %v", len(r.Entries), err)
 	}
-	_, err = subjectaccess.Make(t.Context(), b.log, &b.store, b.keys, subjectaccess.Request{NHSNumber: alice, Now: now})
+	_, err = subjectaccess.Make(t.Context(), log, subjectaccess.Request{NHSNumber: alice, Now: now})
 	if err == nil || !strings.Contains(err.Error(), "named") {
 		t.Errorf("Make by nobody = %v", err)
 	}
