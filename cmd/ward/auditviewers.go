@@ -126,7 +126,7 @@ func printViews(out io.Writer, views []reading.View) {
 
 // namesText are names as they may be shown, or why there are none.
 func namesText(names []string, state string) string {
-	text := strings.Trim(strings.Join(names, ", "), ", ")
+	text := strings.Join(names, ", ")
 	for _, s := range []audit.State{audit.Removed, audit.Locked} {
 		if text == "" && state == s.String() {
 			return personal(s, "")
