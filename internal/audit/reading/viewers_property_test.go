@@ -173,7 +173,7 @@ func (m *model) want(one truth, ok bool, seq int64, number string, about []int64
 		return []reading.Certainty{reading.Shown}, shown
 	case one.did == "export" && len(shown) > 0:
 		return []reading.Certainty{reading.MayShow}, nil
-	case one.did == "export" && c.NHSNumber+c.User+c.Authority != "" &&
+	case one.did == "export" && c.NHSNumber+c.User+c.Authority != "" && (c.NHSNumber == "" || c.NHSNumber == number) &&
 		slices.ContainsFunc(about, func(at int64) bool { return m.removed[at] || m.locked[at] }):
 		return []reading.Certainty{nothing, reading.MayShow}, nil // whether that entry met the criteria is not known
 	default:

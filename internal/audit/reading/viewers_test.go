@@ -64,6 +64,7 @@ func TestWhoAsked(t *testing.T) {
 	e.Kind, e.Outcome, e.Notified, e.Time = audit.Outcome, "found", "yes", began.Add(time.Second)
 	m.add(t, e)
 	m.add(t, audit.Entry{Kind: audit.Undelivered, Time: began.Add(2 * time.Second), Correlation: e.Correlation})
+	m.add(t, audit.Entry{Kind: audit.Refused, Time: began, Correlation: e.Correlation, NHSNumber: numbers[3]}) // of somebody else
 	want := []reading.Question{{Entries: [][2]int64{{4, 6}}, Time: began, Correlation: e.Correlation, Client: clients[1], Organisation: "RYY",
 		Users: []string{"u", users[0]}, Author: []string{"Nurse Example", users[1], "Nurse", bodies[0]}, Outcome: "found", Notified: "yes",
 		Undelivered: true, State: "whole"}}
@@ -90,7 +91,7 @@ func TestExportsInTheListOfViewers(t *testing.T) {
 		want     [2]reading.Certainty // of each of the two people; "" if it is not listed
 	}{
 		"everything":      {func(*model) reading.Criteria { return reading.Criteria{} }, [2]reading.Certainty{reading.MayShow, reading.MayShow}},
-		"a range":         {func(*model) reading.Criteria { return reading.Criteria{From: 2} }, [2]reading.Certainty{"", reading.MayShow}},
+		"a range":         {func(*model) reading.Criteria { return reading.Criteria{From: 2, To: 4} }, [2]reading.Certainty{"", reading.MayShow}},
 		"before an entry": {func(*model) reading.Criteria { return reading.Criteria{To: 2} }, [2]reading.Certainty{reading.MayShow, ""}},
 		"a number":        {func(*model) reading.Criteria { return reading.Criteria{NHSNumber: numbers[1]} }, [2]reading.Certainty{"", reading.MayShow}},
 		"a number and more": {func(*model) reading.Criteria { return reading.Criteria{NHSNumber: numbers[1], Kind: audit.Erased} },
@@ -98,14 +99,18 @@ func TestExportsInTheListOfViewers(t *testing.T) {
 		"an outcome": {func(*model) reading.Criteria { return reading.Criteria{Outcome: "FOUND", Kind: audit.Outcome} },
 			[2]reading.Certainty{reading.MayShow, reading.MayShow}},
 		"another outcome": {func(*model) reading.Criteria { return reading.Criteria{Outcome: "no_record"} }, [2]reading.Certainty{}},
-		"a message of one, of which the outcome says nothing": {func(m *model) reading.Criteria {
-			return reading.Criteria{Message: strings.ToLower(m.entries[0].MessageID), Kind: audit.Outcome}
+		"a message, of which the entry itself says nothing": {func(m *model) reading.Criteria {
+			return reading.Criteria{Message: strings.ToLower(m.entries[0].MessageID), Kind: audit.Undelivered}
 		}, [2]reading.Certainty{reading.MayShow, ""}},
+		"a user, of whom a removed entry says nothing": {func(m *model) reading.Criteria { return reading.Criteria{User: "somebody", To: 1} },
+			[2]reading.Certainty{reading.MayShow, ""}},
 		"a correlation": {func(m *model) reading.Criteria { return reading.Criteria{Correlation: m.entries[2].Correlation} }, [2]reading.Certainty{"", reading.MayShow}},
 		"a later time":  {func(*model) reading.Criteria { return reading.Criteria{Since: began.Add(time.Second)} }, [2]reading.Certainty{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := small(t)
+			m.add(t, audit.Entry{Kind: audit.Undelivered, Time: began, Correlation: m.entries[0].Correlation})
+			m.remove(t, 0)
 			for _, err := range reading.New(m.store, m.keys, m).Export(t.Context(), officer, test.criteria(m), "jsonl") {
 				must(t, 0, err)
 			}
@@ -135,11 +140,13 @@ func TestWhatCannotBeToldIsListed(t *testing.T) {
 	must(t, 0, err)
 	m.remove(t, 4) // the content of that reading
 	for _, detail := range []string{`{}`, `{"did":"search","criteria":{},"searched":1,"shown":[[5,0]]}`, `{"did":"later"}`,
-		`{"did":"export","criteria":{"kind":"later"},"searched":1}`, `{"did":"show","criteria":{},"searched":99,"shown":[[0,0]]}`} {
+		`{"did":"export","criteria":{"kind":"later"},"searched":1}`, `{"did":"show","criteria":{},"searched":99,"shown":[[0,0]]}`,
+		`{"did":"show","criteria":{},"searched":1,"shown":[[1,1]]}`} {
 		m.add(t, audit.Entry{Kind: audit.Read, Time: began, Operator: "x", Entries: 1, Detail: json.RawMessage(detail)})
 	}
 	m.add(t, audit.Entry{Kind: audit.Held, Time: began, Operator: "x", NHSNumber: numbers[0], Hold: "inquest 1"})
 	m.add(t, audit.Entry{Kind: audit.Read, Time: began, Operator: "x", Entries: 1, Detail: json.RawMessage(`{"did":"holds"}`)})
+	m.add(t, audit.Entry{Kind: audit.Read, Time: began, Operator: "x", Detail: json.RawMessage(`{"did":"holds"}`)}) // there were none any more
 	for i := range 3 {
 		m.add(t, audit.Entry{Kind: audit.Read, Time: began.Add(time.Duration(i) * time.Hour), Operator: "cron", Detail: json.RawMessage(`{"did":"backup"}`)})
 	}
@@ -149,7 +156,7 @@ func TestWhatCannotBeToldIsListed(t *testing.T) {
 		got = append(got, fmt.Sprintf("%d %s %s", view.Seq, view.Certainty, view.State))
 	}
 	want := []string{"4 cannot_be_told removed", "6 cannot_be_told whole", "7 cannot_be_told whole", "8 cannot_be_told whole", "9 cannot_be_told whole",
-		"10 cannot_be_told whole", "12 may_have_been_shown whole"}
+		"10 cannot_be_told whole", "11 cannot_be_told whole", "13 may_have_been_shown whole"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
