@@ -76,17 +76,17 @@ func printViewersJSON(out io.Writer, v reading.Viewers) error {
 func printViewers(out io.Writer, v reading.Viewers) error {
 	var b bytes.Buffer
 	fmt.Fprintln(&b, confidential)
-	fmt.Fprintf(&b, "\nWho asked about this person: %d questions\n", len(v.Questions))
+	fmt.Fprintf(&b, "\nQuestions about this person: %d\n", len(v.Questions))
 	if len(v.Questions) > 0 {
 		printQuestions(&b, v.Questions)
 	}
-	fmt.Fprintf(&b, "\nWho saw the log's entries about them, may have seen them, or looked for them: %d readings\n", len(v.Views))
+	fmt.Fprintf(&b, "\nReadings that showed the log's entries about them, may have, or looked for them: %d\n", len(v.Views))
 	if len(v.Views) > 0 {
 		printViews(&b, v.Views)
 	}
 	for _, copies := range v.Backups {
-		fmt.Fprintf(&b, "%d backups of the whole log, by %s, from %s to %s. What is personal stays sealed in them, but for entries of versions 1 and 2.\n",
-			copies.Count, cell(copies.Operator), copies.First.Format(timeForm), copies.Last.Format(timeForm))
+		fmt.Fprintf(&b, "\nBackups of the whole log by %s: %d, from %s to %s. What is personal stays sealed in them, but for entries of versions 1 and 2.\n",
+			cell(copies.Operator), copies.Count, copies.First.Format(timeForm), copies.Last.Format(timeForm))
 	}
 	fmt.Fprintf(&b, "\nAll %d entries of the log were searched. An entry whose content was destroyed cannot be found by a person's number, "+
 		"and nor can who saw it, unless the rest of its transaction is there.\n", v.Searched)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -18,9 +19,10 @@ func TestAuditViewers(t *testing.T) {
 	audited(t, s, "show", "-reason", "looking around").expect(t, exitDone)
 	audited(t, s, "search", "-nhs", withoutRecord, "-reason", "complaint 18").expect(t, exitDone)
 	audited(t, s, "export", "-outcome", "found", "-format", "fhir").expect(t, exitDone)
+	audited(t, s, "backup", "-out", filepath.Join(t.TempDir(), "backup.db")).expect(t, exitDone)
 	e := audited(t, s, "viewers", "-nhs", "999 000 0042", "-reason", "complaint 17")
-	e.expect(t, exitDone, confidential, "Who asked about this person: 1 questions", "ed-nurse-0042", " found ", "looking around", " shown ", "MAY HAVE BEEN SHOWN",
-		"export fhir", operatorName(t), ": 3 readings", "entries of the log were searched")
+	e.expect(t, exitDone, confidential, "Questions about this person: 1", "ed-nurse-0042", " found ", "looking around", " shown ", "MAY HAVE BEEN SHOWN",
+		"export fhir", "Backups of the whole log by " + operatorName(t) + ": 1, ", operatorName(t), "looked for them: 3", "entries of the log were searched")
 	if strings.Contains(e.out, withoutRecord) || strings.Contains(e.out, withPlan) || strings.Contains(e.out, "complaint 18") {
 		t.Errorf("the list tells of somebody else:\n%s", e.out)
 	}
@@ -32,7 +34,7 @@ func TestAuditViewers(t *testing.T) {
 		v.Views[3].Did != "viewers" || v.Views[3].Purpose != "complaint 17" || v.Since.IsZero() {
 		t.Errorf("error %v, %+v", err, v)
 	}
-	audited(t, s, "viewers", "-nhs", withPlan, "-until", "2020-01-01").expect(t, exitDone, ": 0 questions", ": 0 readings", "entries of the log were searched")
+	audited(t, s, "viewers", "-nhs", withPlan, "-until", "2020-01-01").expect(t, exitDone, "person: 0", "them: 0", "entries of the log were searched")
 	for says, args := range map[string][]string{
 		"name the person": nil, "ten digits": {"-nhs", "12345"}, "give a time as": {"-nhs", withPlan, "-since", "yesterday"},
 		"must be before": {"-nhs", withPlan, "-since", "2026-11-02", "-until", "2026-11-02"},

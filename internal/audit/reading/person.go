@@ -40,7 +40,7 @@ func (r *Reader) about(ctx context.Context, number string) (*person, error) {
 		return nil, err
 	}
 	if len(missing) > 0 {
-		return nil, fmt.Errorf("not everything would be found: entries were also indexed under the keys %s; put them back in audit.index_keys",
+		return nil, fmt.Errorf("what is known of this person would not be complete: entries were also indexed under the keys %s; put them back in audit.index_keys",
 			strings.Join(missing, ", "))
 	}
 	s, err := r.search(ctx, Criteria{NHSNumber: number})
