@@ -22,7 +22,7 @@ func TestAuditViewers(t *testing.T) {
 	audited(t, s, "backup", "-out", filepath.Join(t.TempDir(), "backup.db")).expect(t, exitDone)
 	e := audited(t, s, "viewers", "-nhs", "999 000 0042", "-reason", "complaint 17")
 	e.expect(t, exitDone, confidential, "Questions about this person: 1", "ed-nurse-0042", " found ", "looking around", " shown ", "MAY HAVE BEEN SHOWN",
-		"export fhir", "Backups of the whole log by " + operatorName(t) + ": 1, ", operatorName(t), "looked for them: 3", "entries of the log were searched")
+		"export fhir", "Backups of the whole log by "+operatorName(t)+": 1, ", operatorName(t), "looked for them: 3", "entries of the log were searched")
 	if strings.Contains(e.out, withoutRecord) || strings.Contains(e.out, withPlan) || strings.Contains(e.out, "complaint 18") {
 		t.Errorf("the list tells of somebody else:\n%s", e.out)
 	}
