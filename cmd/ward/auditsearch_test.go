@@ -210,7 +210,7 @@ func TestNothingIsShownThatCannotBeRecorded(t *testing.T) {
 			s := asked(t, withPlan)
 			before := leaves(t, s)
 			test.spoil(t, s)
-			for _, args := range [][]string{{"search", "-nhs", withPlan}, {"show"}, {"show", "-json"}, {"export", "-open"}} {
+			for _, args := range [][]string{{"search", "-nhs", withPlan}, {"viewers", "-nhs", withPlan}, {"show"}, {"show", "-json"}, {"export", "-open"}} {
 				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 				var out, log strings.Builder
 				code := run(ctx, append([]string{"audit", args[0], "-config", s.WardConfig()}, args[1:]...), &out, &log)

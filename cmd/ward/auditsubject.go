@@ -9,23 +9,19 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/mod/sumdb/note"
-
 	"github.com/wardsmsp/ward/internal/audit/evidence"
-	"github.com/wardsmsp/ward/internal/audit/removal"
 	"github.com/wardsmsp/ward/internal/audit/subjectaccess"
-	"github.com/wardsmsp/ward/internal/config"
 )
 
 // auditSubject writes what the log holds about one person, for that person.
-func auditSubject(ctx context.Context, args []string, out, log io.Writer) error {
+func auditSubject(ctx context.Context, args []string, out, log io.Writer) (err error) {
 	set := flags("audit subject", log)
 	path := set.String("config", "", "configuration `FILE`")
 	number := set.String("nhs", "", "whose report: NHS `NUMBER`, or - to read it from standard input")
 	folder := set.String("out", "", "new `FOLDER` to write report.html, report.json and entries.jsonl to")
 	mask := set.Bool("mask", false, "leave out the names of staff")
 	reason := set.String("reason", "", "`WHY` the report is made, to be recorded")
-	err := parseAlone(set, args)
+	err = parseAlone(set, args)
 	if err != nil {
 		return err
 	}
@@ -36,37 +32,37 @@ func auditSubject(ctx context.Context, args []string, out, log io.Writer) error 
 	if err != nil {
 		return err
 	}
-	return withRemover(ctx, *path, func(r *removal.Remover, s *config.Settings) error {
-		// Before anything is recorded: a report that cannot be written is no reading.
-		err := os.Mkdir(*folder, 0o700)
-		if err != nil {
-			return err
-		}
-		report, err := subjectaccess.Make(ctx, r.Log, r.Store, r.Keys, subjectaccess.Request{
-			NHSNumber: digits, Mask: *mask, Operator: r.Operator, Purpose: *reason, Origin: r.Origin, Now: time.Now(),
-		})
-		if err != nil {
-			return errors.Join(err, os.Remove(*folder))
-		}
-		proofs := func(w io.Writer) error {
-			o := evidence.Options{Known: note.VerifierList(s.Verifier), Origin: r.Origin, Contents: evidence.Opened, Keys: r.Keys}
-			if *mask {
-				o.Contents, o.Keys = evidence.Sealed, nil // opened, they name the staff
-			}
-			_, err := evidence.WriteSelection(ctx, w, r.Store, report.Seqs(), o)
-			return err
-		}
-		for _, file := range []struct {
-			name  string
-			write func(io.Writer) error
-		}{{"report.html", report.HTML}, {"report.json", report.JSON}, {"entries.jsonl", proofs}} {
-			err := exportTo(filepath.Join(*folder, file.name), file.write)
-			if err != nil {
-				return fmt.Errorf("the report is not whole: %w", err)
-			}
-		}
-		fmt.Fprintf(out, "wrote %s: %d entries are about this person, of the %d that were searched. It is confidential.\n",
-			*folder, len(report.Entries), report.Searched)
-		return nil
+	l, err := openLog(ctx, *path, *reason)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.close(ctx)) }()
+	// Before anything is recorded: a report that cannot be written is no reading.
+	err = os.Mkdir(*folder, 0o700)
+	if err != nil {
+		return err
+	}
+	report, err := subjectaccess.Make(ctx, l.reader(), subjectaccess.Request{
+		NHSNumber: digits, Mask: *mask, Who: l.who, Origin: l.file.Verifier.Name(), Now: time.Now(),
 	})
+	if err != nil {
+		return errors.Join(err, os.Remove(*folder))
+	}
+	proofs := func(w io.Writer) error {
+		// Opened, they name the staff.
+		_, err := evidence.WriteSelection(ctx, w, l.store, report.Seqs(), l.evidence(!*mask))
+		return err
+	}
+	for _, file := range []struct {
+		name  string
+		write func(io.Writer) error
+	}{{"report.html", report.HTML}, {"report.json", report.JSON}, {"entries.jsonl", proofs}} {
+		err := exportTo(filepath.Join(*folder, file.name), file.write)
+		if err != nil {
+			return fmt.Errorf("the report is not whole: %w", err)
+		}
+	}
+	_, err = fmt.Fprintf(out, "wrote %s: %d entries are about this person, of the %d that were searched. It is confidential.\n",
+		*folder, len(report.Entries), report.Searched)
+	return err
 }

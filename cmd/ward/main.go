@@ -31,6 +31,9 @@ const usage = `ward is a CP-IS Spine Mini Service Provider.
            -key FILE -export|-proof FILE     out of it, with nothing but its public key
   ward audit search -config FILE             find entries by patient, user, client, time ...
            [-nhs NUMBER] [-user USER] ...    (-h lists all). Reading is recorded in the log.
+  ward audit viewers -config FILE            list who asked about a patient, and who saw the
+           -nhs NUMBER|- [-json]             log's entries about them. Recorded in the log.
+           [-since TIME] [-until TIME] [-reason TEXT]
   ward audit show -config FILE               show entries  [-from N] [-n COUNT] [-json]
            [-correlation ID]                 or one whole transaction. Recorded in the log.
   ward audit export -config FILE             write the entries that a search would find
@@ -110,6 +113,8 @@ func run(ctx context.Context, args []string, out, log io.Writer) int {
 		err = auditVerify(ctx, args[1:], out, log)
 	case "audit search":
 		err = auditSearch(ctx, args[1:], out, log)
+	case "audit viewers":
+		err = auditViewers(ctx, args[1:], out, log)
 	case "audit export":
 		err = auditExport(ctx, args[1:], out, log)
 	case "audit prove":

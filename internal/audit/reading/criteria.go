@@ -146,13 +146,16 @@ func idTerms(f audit.Field, id string) []seal.Term {
 // is among those looked at only because it has the terms, and is not left out.
 func (s *search) meets(r audit.Record) bool {
 	c, e := &s.criteria, &r.Entry
-	return (c.Since.IsZero() || !e.Time.Before(c.Since)) &&
-		(c.Until.IsZero() || e.Time.Before(c.Until)) &&
+	return c.hasTime(e.Time) &&
 		(c.Kind == "" || e.Kind == c.Kind) &&
 		is(c.Client, e.Client) && is(c.Organisation, e.Organisation) && is(c.Outcome, e.Outcome) &&
 		is(c.Correlation, bareID(e.Correlation)) &&
 		(c.Message == "" || s.transactions[transaction(e.Correlation)] || names(e, c.Message)) &&
 		(r.State != audit.Whole || is(c.NHSNumber, e.NHSNumber) && hasUser(e, c.User) && hasAuthority(e, c.Authority))
+}
+
+func (c Criteria) hasTime(t time.Time) bool {
+	return (c.Since.IsZero() || !t.Before(c.Since)) && (c.Until.IsZero() || t.Before(c.Until))
 }
 
 func is(sought, value string) bool { return sought == "" || strings.EqualFold(sought, value) }

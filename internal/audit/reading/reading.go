@@ -1,5 +1,6 @@
-// Package reading reads the audit log for people: it searches it, and shows entries and
-// whole transactions. Every reading is itself recorded in the log, with who read, what
+// Package reading reads the audit log for people: it searches it, shows entries and
+// whole transactions, and lists who asked about a person and who saw what the log holds
+// about them. Every reading is itself recorded in the log, with who read, what
 // for, by which criteria, and which entries they were shown, before anything is handed
 // out (IG-3.9.3b). What cannot be recorded is not shown.
 package reading

@@ -167,6 +167,14 @@ func TestNothingIsShownThatIsNotRecorded(t *testing.T) {
 				record, err := r.Prove(t.Context(), who, 0)
 				return len(record.Leaf), err
 			},
+			"viewers": func() (int, error) {
+				v, err := r.Viewers(t.Context(), who, numbers[0], time.Time{}, time.Time{})
+				return len(v.Questions) + len(v.Views) + int(v.Searched), err
+			},
+			"subject": func() (int, error) {
+				p, err := r.Subject(t.Context(), who, numbers[0], false)
+				return len(p.Records) + len(p.Views) + len(p.Terms), err
+			},
 			"export": func() (n int, failed error) {
 				for _, err := range r.Export(t.Context(), who, reading.Criteria{}, "jsonl") {
 					if err != nil {

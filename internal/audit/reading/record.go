@@ -23,18 +23,19 @@ var ErrNoOperator = errors.New("whoever reads the audit log must be named")
 
 // detail is what is recorded of a reading beside who read.
 type detail struct {
-	Did      string     `json:"did"`            // "search", "transaction", "show", "prove", "export" or "exported"
+	Did      string     `json:"did"`            // "search", "transaction", "show", "prove", "export", "exported", "subject" or "viewers"
 	Form     string     `json:"form,omitempty"` // of an export
 	Criteria Criteria   `json:"criteria"`
 	Searched int64      `json:"searched"`         // entries of the log that were searched
 	Before   *int64     `json:"before,omitempty"` // of a page that is not the first: below which entry it begins
+	Masked   *bool      `json:"masked,omitempty"` // of a report to a person: whether names of staff were left out
 	Shown    [][2]int64 `json:"shown,omitempty"`  // runs of entries, first and last among them
 	Whole    bool       `json:"whole,omitempty"`  // of an export that has ended: nothing was left out
 }
 
 // record records a reading. Until it has returned nil nothing may be shown.
 func (r *Reader) record(ctx context.Context, who Who, did detail, records []audit.Record) error {
-	did.Shown = runs(records)
+	did.Shown = runsOf(seqsOf(records))
 	number := did.Criteria.NHSNumber
 	if number == "" {
 		number = onlyNumber(records)
@@ -55,6 +56,9 @@ func (r *Reader) append(ctx context.Context, who Who, did detail, number string,
 	if err != nil {
 		return errors.Join(ErrNotRecorded, err)
 	}
+	if len(text) > audit.MaxDetail { // the log would keep nothing of it
+		return errors.Join(ErrNotRecorded, errTooMany)
+	}
 	ctx, cancel := context.WithTimeout(ctx, recordTime)
 	defer cancel()
 	_, err = r.log.Append(ctx, audit.Entry{
@@ -73,16 +77,24 @@ func (r *Reader) append(ctx context.Context, who Who, did detail, number string,
 	return nil
 }
 
-// runs are the sequence numbers of records in a row, rising or falling.
-func runs(records []audit.Record) [][2]int64 {
+func seqsOf(records []audit.Record) []int64 {
+	seqs := make([]int64, len(records))
+	for i, record := range records {
+		seqs[i] = record.Seq
+	}
+	return seqs
+}
+
+// runsOf puts sequence numbers, rising or falling, into runs.
+func runsOf(seqs []int64) [][2]int64 {
 	var all [][2]int64
-	for _, record := range records {
-		if n := len(all); n > 0 && record.Seq == all[n-1][1]+1 {
+	for _, seq := range seqs {
+		if n := len(all); n > 0 && seq == all[n-1][1]+1 {
 			all[n-1][1]++
-		} else if n > 0 && record.Seq == all[n-1][0]-1 {
+		} else if n > 0 && seq == all[n-1][0]-1 {
 			all[n-1][0]--
 		} else {
-			all = append(all, [2]int64{record.Seq, record.Seq})
+			all = append(all, [2]int64{seq, seq})
 		}
 	}
 	return all

@@ -6,6 +6,7 @@ import (
 
 	"github.com/wardsmsp/ward/cpis"
 	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/reading"
 )
 
 // describe says in plain words what an entry is about.
@@ -23,6 +24,20 @@ func describe(r audit.Record, mask bool) Entry {
 	}
 	if !mask {
 		d.Who, d.Purpose = people(e), e.Purpose // a purpose is free text, which may name people
+	}
+	return d
+}
+
+// describeView says in plain words what a reading of several people's entries is. Its
+// purpose, which is free text, may be about the others.
+func describeView(v reading.View, mask bool) Entry {
+	d := Entry{Seq: v.Seq, Time: v.Time, Kind: string(audit.Read), State: v.State, Several: true,
+		What: "Entries of the audit log were shown that may be about several people. Some of them are about this person."}
+	if v.Certainty == reading.MayShow {
+		d.What = "Entries of the audit log were handed out or listed that may be about several people. Some about this person were, or may have been, among them."
+	}
+	if !mask && v.Operator != "" {
+		d.Who = []string{v.Operator}
 	}
 	return d
 }

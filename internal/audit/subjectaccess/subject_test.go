@@ -15,6 +15,7 @@ import (
 
 	"github.com/wardsmsp/ward/internal/audit"
 	"github.com/wardsmsp/ward/internal/audit/audittest"
+	"github.com/wardsmsp/ward/internal/audit/reading"
 	"github.com/wardsmsp/ward/internal/audit/seal"
 	"github.com/wardsmsp/ward/internal/audit/subjectaccess"
 )
@@ -81,8 +82,8 @@ func (b *bench) append(e audit.Entry) int64 {
 
 func (b *bench) report(keys *seal.Keys, mask bool) subjectaccess.Report {
 	b.t.Helper()
-	r, err := subjectaccess.Make(b.t.Context(), b.log, &b.store, keys, subjectaccess.Request{
-		NHSNumber: alice, Mask: mask, Operator: "records.officer", Purpose: "a request", Origin: "ward.example/audit", Now: now,
+	r, err := subjectaccess.Make(b.t.Context(), reading.New(&b.store, keys, b.log), subjectaccess.Request{
+		NHSNumber: alice, Mask: mask, Who: reading.Who{Operator: "records.officer", Purpose: "a request"}, Origin: "ward.example/audit", Now: now,
 	})
 	if err != nil {
 		b.t.Fatal(err)
@@ -168,11 +169,12 @@ func TestUnrecordedReportIsNotShown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := subjectaccess.Make(t.Context(), b.log, &b.store, b.keys, subjectaccess.Request{NHSNumber: alice, Operator: "x", Now: now})
+	log := reading.New(&b.store, b.keys, b.log)
+	r, err := subjectaccess.Make(t.Context(), log, subjectaccess.Request{NHSNumber: alice, Who: reading.Who{Operator: "x"}, Now: now})
 	if !errors.Is(err, audit.ErrClosed) || len(r.Entries) > 0 {
 		t.Errorf("Make = %d entries, %v", len(r.Entries), err)
 	}
-	_, err = subjectaccess.Make(t.Context(), b.log, &b.store, b.keys, subjectaccess.Request{NHSNumber: alice, Now: now})
+	_, err = subjectaccess.Make(t.Context(), log, subjectaccess.Request{NHSNumber: alice, Now: now})
 	if err == nil || !strings.Contains(err.Error(), "named") {
 		t.Errorf("Make by nobody = %v", err)
 	}
@@ -210,5 +212,42 @@ func TestReportShowsWhatCannotBeRead(t *testing.T) {
 	err = r.HTML(&page)
 	if err != nil || !strings.Contains(page.String(), "has been destroyed") || !strings.Contains(page.String(), "cannot be read") {
 		t.Errorf("error %v, page:\n%s", err, page.String())
+	}
+}
+
+// IG-3.9.3a: a person is told of readings that showed their entries among those of
+// others, without what may be about these, and of those of which nobody can tell.
+func TestReportHasReadingsOfSeveral(t *testing.T) {
+	for _, mask := range []bool{false, true} {
+		b := newBench(t)
+		b.fill()
+		who := reading.Who{Operator: "sam.clerk", Purpose: "about Bob Example"}
+		log := reading.New(&b.store, b.keys, b.log)
+		_, err := log.Show(t.Context(), who, 0, 4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, err := range log.Export(t.Context(), who, reading.Criteria{NHSNumber: bob}, "jsonl") {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.append(audit.Entry{Kind: audit.Read, Operator: "sam.clerk", Detail: []byte(`{"did":"later"}`)})
+		b.append(audit.Entry{Kind: audit.Read, Operator: "sam.clerk", Detail: []byte(`{"did":"backup"}`)})
+		r := b.report(b.keys, mask)
+		last := r.Entries[len(r.Entries)-1]
+		if len(r.Entries) != 23 || last.Seq != 42 || !last.Several || last.Purpose != "" || !strings.Contains(last.What, "several people") ||
+			(len(last.Who) == 0) != mask || slices.Contains(r.Seqs(), 42) || len(r.Seqs()) != 22 {
+			t.Errorf("masked: %v, %d entries, the last is %+v", mask, len(r.Entries), last)
+		}
+		if r.Untold.Count != 1 || r.Backups.Count != 1 {
+			t.Errorf("%+v untold, %+v backups", r.Untold, r.Backups)
+		}
+		var text strings.Builder
+		err = errors.Join(r.JSON(&text), r.HTML(&text))
+		if err != nil || strings.Contains(text.String(), "Bob") || strings.Contains(text.String(), "sam.clerk") == mask ||
+			!strings.Contains(text.String(), "cannot be read: 1, from 2") || !strings.Contains(text.String(), "first of these entries: 1, from 2") {
+			t.Errorf("masked: %v, error %v:\n%s", mask, err, text.String())
+		}
 	}
 }
