@@ -262,7 +262,7 @@ func TestAnyByteOfTheFile(t *testing.T) {
 		target[at] ^= change
 		return fmt.Sprintf("byte %d of %s ^ %#x", at, what, change), place(path, database, wal)
 	})
-	if found["nothing"] == 0 || found["an entry"] == 0 || found["not opened"] == 0 {
+	if tamperings(t) >= 1000 && (found["nothing"] == 0 || found["an entry"] == 0 || found["not opened"] == 0) {
 		t.Error("some kind of place was never hit")
 	}
 }

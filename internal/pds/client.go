@@ -49,6 +49,7 @@ type Recorder func(ctx context.Context, l Lookup) error
 type Lookup struct {
 	Purpose     string        // PurposeVerify
 	Result      string        // a fixed text: a Verdict's or a Failure's
+	Determined  bool          // it is a Verdict's
 	Elapsed     time.Duration // from sending the request to reading its answer
 	Correlation string        // X-Correlation-ID
 	RequestID   string        // X-Request-ID; the same if a request is sent again
@@ -173,9 +174,9 @@ func (c *Client) ask(ctx context.Context, q question, token string) (Verdict, er
 	if !left {
 		return Verdict{}, err
 	}
-	l := Lookup{Purpose: PurposeVerify, Result: verdict.String(), Elapsed: c.config.Now().Sub(started), Correlation: q.correlation, RequestID: q.requestID}
+	l := Lookup{Purpose: PurposeVerify, Result: verdict.String(), Determined: true, Elapsed: c.config.Now().Sub(started), Correlation: q.correlation, RequestID: q.requestID}
 	if err != nil {
-		l.Result = err.Error()
+		l.Result, l.Determined = err.Error(), false
 	}
 	// What left is recorded although the time for asking is over.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.config.Timeout)

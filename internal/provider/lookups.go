@@ -21,9 +21,8 @@ func (p *Provider) openLookups() error {
 			of := "directory, " + string(l.Purpose)
 			if l.Stale {
 				of += ", what it said before"
-			} else {
-				p.metrics.LookedUp("directory", l.Result, l.Elapsed)
 			}
+			p.metrics.LookedUp("directory", directoryClass(l), l.Elapsed)
 			if l.Purpose == sds.ForService && l.Result == string(sds.Found) && !l.Stale {
 				p.metrics.DirectoryRead(time.Now())
 			}
@@ -39,12 +38,40 @@ func (p *Provider) openLookups() error {
 		config := *p.settings.Demographics
 		config.Correlation = gateway.CorrelationOf
 		config.Record = func(ctx context.Context, l pds.Lookup) error {
-			p.metrics.LookedUp("demographics", l.Result, l.Elapsed)
+			p.metrics.LookedUp("demographics", demographicsClass(l), l.Elapsed)
 			return gateway.RecordLookUp(ctx, p.log, time.Now(), gateway.LookUp{Of: "demographics, " + l.Purpose, Result: l.Result, Patient: true, Elapsed: l.Elapsed})
 		}
 		p.demographics = pds.New(config)
 	}
 	return nil
+}
+
+// The classes of look-ups in the metrics.
+const (
+	lookUpFound   = "found"
+	lookUpRefused = "refused"
+	lookUpStale   = "stale"
+	lookUpFailed  = "failed"
+)
+
+func directoryClass(l sds.Lookup) string {
+	switch {
+	case l.Stale:
+		return lookUpStale
+	case l.Result == string(sds.Found):
+		return lookUpFound
+	case l.Result == string(sds.Unavailable), l.Result == string(sds.Unusable), l.Result == string(sds.Ambiguous):
+		return lookUpFailed
+	default:
+		return lookUpRefused
+	}
+}
+
+func demographicsClass(l pds.Lookup) string {
+	if l.Determined {
+		return lookUpFound
+	}
+	return lookUpFailed
 }
 
 // routes are those to the Spine: the configured one, or the directory's (WRD-SPN-05).

@@ -61,6 +61,7 @@ func (p *Provider) circuitChanged(to circuit.State) {
 func (p *Provider) watchMetrics() {
 	p.metrics.Watch(telemetry.State{
 		Spine:      p.spine.Load,
+		Replies:    p.replies.fates,
 		Budgets:    p.budgets.Left,
 		LogHealthy: p.log.Healthy,
 		LogEntries: p.log.Size,

@@ -14,6 +14,7 @@ import (
 type inbox struct {
 	room     *replies.Room
 	table    *handover.Table // shared with other replicas; nil if there are none
+	discards *replies.Discards
 	listener net.Listener
 	server   *replies.Server
 }
@@ -24,14 +25,14 @@ func (p *Provider) openReplies(ctx context.Context) error {
 	if r.Address == "" {
 		return nil
 	}
-	p.replies = &inbox{}
 	discards := replies.NewDiscards(p.log, p.logger, time.Now, NewID)
+	p.replies = &inbox{discards: discards}
 	options := replies.Options{
 		Waiting:    p.settings.Limits.Questions,
 		Remembered: remembered,
 		Remember:   r.Remember,
 		Now:        time.Now,
-		Untaken:    func(d replies.Discard) { _ = discards.Record(context.Background(), d) }, // it logs what cannot be recorded
+		Untaken:    discards.Untaken,
 	}
 	if p.settings.Store.Postgres != "" {
 		table, err := handover.Open(ctx, handover.Options{
@@ -81,6 +82,16 @@ func (i *inbox) waiting() *replies.Room {
 		return nil
 	}
 	return i.room
+}
+
+// fates are how many replies had each fate.
+func (i *inbox) fates() map[replies.Fate]uint64 {
+	if i == nil {
+		return nil
+	}
+	fates := i.discards.Counts()
+	fates[replies.Delivered] = i.server.Delivered()
+	return fates
 }
 
 // shutdown takes no more replies: nobody waits for one.

@@ -147,8 +147,11 @@ type rig struct {
 	place     func() (func(), bool)
 	spend     func(*clients.Client) bool
 	meter     *meter
+	finding   gateway.Finding // of the check before a question
 	listening *tls.Config // of the server, to be changed before anybody calls
 }
+
+func (r *rig) check(context.Context, gateway.Question) gateway.Finding { return r.finding }
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
@@ -196,7 +199,7 @@ func newRigWithin(t *testing.T, wait time.Duration) *rig {
 		t.Fatal(err)
 	}
 	r.address = listener.Addr().String()
-	gate := gateway.New(gateway.Config{Budget: 5 * time.Second, RecordReserve: time.Second, Now: now, NewID: newID}, r.spine, r.book)
+	gate := gateway.New(gateway.Config{Budget: 5 * time.Second, RecordReserve: time.Second, Checks: []gateway.Check{r.check}, Now: now, NewID: newID}, r.spine, r.book)
 	r.listening = &tls.Config{Certificates: []tls.Certificate{far.TLSCertificate()}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: authority.Pool()}
 	r.server = server.New(server.Config{
 		TLS:      r.listening,
@@ -324,7 +327,7 @@ func TestRemarks(t *testing.T) {
 	if strings.Contains(r.log.String(), "9990000026") {
 		t.Errorf("logged: %s", r.log)
 	}
-	r.spine.ask = func(q cpis.Query) cpis.Answer { return foundFor(q).WithVerification(cpis.Unverified) }
+	r.spine.ask, r.finding = foundFor, gateway.Finding{Verification: cpis.Unverified}
 	got = r.ask(t)
 	if got.Answer.Outcome() != cpis.Found || got.Answer.Verification() != cpis.Unverified {
 		t.Errorf("told %s, verification %q", got.Answer.Outcome(), got.Answer.Verification())

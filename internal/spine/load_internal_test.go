@@ -10,7 +10,7 @@ import (
 // WRD-OPS-17: what opens the circuit is that the Spine does not answer, and nothing else.
 func TestVerdict(t *testing.T) {
 	t.Parallel()
-	failed := map[cpis.Outcome]bool{cpis.NotSent: true, cpis.SentNoAnswer: true, cpis.AsyncNotAcked: true, cpis.SpineHTTPError: true}
+	failed := map[cpis.Outcome]bool{cpis.NotSent: true, cpis.SentNoAnswer: true, cpis.AsyncNotAcked: true, cpis.AsyncNoReply: true, cpis.SpineHTTPError: true}
 	answered := map[cpis.Outcome]bool{
 		cpis.AuthorRejectedBySpine: true, cpis.SpineFaultConfig: true, cpis.SpineFault: true, cpis.SpineReject: true, cpis.SpineDuplicate: true,
 		cpis.SpineError: true, cpis.SpineAckOnly: true, cpis.ResponseInvalid: true,

@@ -23,9 +23,9 @@ import (
 type Metrics struct {
 	registry *prometheus.Registry
 
-	questions, refused, circuits, recordsFailed, commitsFailed, spent, replies *prometheus.CounterVec
-	underWay                                                                   *prometheus.GaugeVec
-	question, spine, record, commit, lookUp                                    *prometheus.HistogramVec
+	questions, refused, circuits, recordsFailed, commitsFailed, spent *prometheus.CounterVec
+	underWay                                                          *prometheus.GaugeVec
+	question, spine, record, commit, lookUp                           *prometheus.HistogramVec
 
 	directory atomic.Pointer[time.Time]
 }
@@ -51,7 +51,6 @@ func NewMetrics() *Metrics {
 	m.commit = m.histogram("ward_audit_commit_seconds", "Commits of the audit log.", quick)
 	m.commitsFailed = m.counter("ward_audit_commit_failures_total", "Commits that failed.")
 	m.spent = m.counter("ward_budget_refused_total", "Questions turned away for the budget of an ASID.", "asid")
-	m.replies = m.counter("ward_replies_total", "Asynchronous replies.", "fate")
 	m.lookUp = m.histogram("ward_lookup_seconds", "Questions to the directory and the demographics service.", slow, "service", "result")
 	m.registry.MustRegister(m.underWay, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -117,12 +116,6 @@ func (m *Metrics) Committed(took time.Duration, err error) {
 
 // BudgetSpent counts a question that was turned away for the budget of an ASID.
 func (m *Metrics) BudgetSpent(asid string) { m.spent.WithLabelValues(asid).Inc() }
-
-// Reply counts an asynchronous reply: delivered, repeated, late, unasked or
-// not_understood. Every other fate counts as other.
-func (m *Metrics) Reply(fate string) {
-	m.replies.WithLabelValues(known(fate, "delivered", "repeated", "late", "unasked", "not_understood")).Inc()
-}
 
 // LookedUp counts a question to a service, directory or demographics, with its result:
 // found, refused, stale or failed. Stale means that the last answer that was good is

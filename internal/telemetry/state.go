@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/wardsmsp/ward/internal/replies"
 	"github.com/wardsmsp/ward/internal/spine"
 	"github.com/wardsmsp/ward/internal/spine/circuit"
 )
@@ -13,7 +14,8 @@ import (
 // functions may wait for long.
 type State struct {
 	Spine        func() spine.Load
-	Budgets      func() map[string]float64 // left, by ASID
+	Replies      func() map[replies.Fate]uint64 // asynchronous ones, since the start; none without the pattern
+	Budgets      func() map[string]float64      // left, by ASID
 	LogHealthy   func() error
 	LogEntries   func() int64
 	LogQueue     func() int           // entries that wait for a commit
@@ -50,6 +52,10 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 	gauge("ward_spine_waiting", "Questions that wait for one.", float64(load.Waiting))
 	for _, one := range circuit.States() {
 		gauge("ward_spine_circuit", "1 for the state of the circuit to the Spine.", truth(one == load.Circuit), "state", one.String())
+	}
+	counted := prometheus.NewDesc("ward_replies_total", "Asynchronous replies.", []string{"fate"}, nil)
+	for fate, n := range s.Replies() {
+		out <- prometheus.MustNewConstMetric(counted, prometheus.CounterValue, float64(n), string(fate))
 	}
 	for asid, left := range s.Budgets() {
 		gauge("ward_budget_left", "Questions left in the budget of an ASID.", left, "asid", asid)
