@@ -13,7 +13,7 @@ INTERLEAVED ?= 100000
 # it the tests also compare Ward with them; continuous integration must have it.
 WARD_REFERENCE ?=
 comma := ,
-TAGS = oracle,zeep,npm,testssl,bench,verifier,postgres,faults$(if $(WARD_REFERENCE),$(comma)reference,)
+TAGS = oracle,zeep,npm,testssl,bench,verifier,postgres,faults,ldap$(if $(WARD_REFERENCE),$(comma)reference,)
 export WARD_REFERENCE
 
 .PHONY: test demo bench lint fuzz tools fast race long fuzz-short reference
@@ -46,7 +46,7 @@ race:
 # Oracles, reference data, independent clients and verifiers, PostgreSQL, faults,
 # crashes and many questions.
 # Those of ALONE measure time, or load the machine, and run one at a time.
-ALONE = /ward/(bench|cmd|internal/(audit|server|spine|audit/postgres)|test/(attack|conformance|crash|endtoend|replicas|testssl))(/demo|/ward|/spinesim)?$$
+ALONE = /ward/(bench|cmd|internal/(audit|server|spine|sds|budget|audit/postgres)|test/(attack|conformance|crash|endtoend|replicas|testssl))(/demo|/ward|/spinesim)?$$
 long:
 	$(GO) test -tags $(TAGS) -vet=off -count=1 -p 2 -timeout 15m $$($(GO) list -tags $(TAGS) ./... | grep -vE '$(ALONE)')
 	WARD_INTERLEAVED=$(INTERLEAVED) $(GO) test -tags $(TAGS) -vet=off -count=1 -p 1 -timeout 15m $$($(GO) list -tags $(TAGS) ./... | grep -E '$(ALONE)')

@@ -12,6 +12,7 @@ command -v node >/dev/null 2>&1 || missing="$missing nodejs"
 command -v npm >/dev/null 2>&1 || missing="$missing npm"
 command -v strace >/dev/null 2>&1 || missing="$missing strace"
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
+test -x /usr/sbin/slapd || missing="$missing slapd"
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" = 0 ]; then

@@ -148,7 +148,7 @@ type rig struct {
 	spend     func(*clients.Client) bool
 	meter     *meter
 	finding   gateway.Finding // of the check before a question
-	listening *tls.Config // of the server, to be changed before anybody calls
+	listening *tls.Config     // of the server, to be changed before anybody calls
 }
 
 func (r *rig) check(context.Context, gateway.Question) gateway.Finding { return r.finding }

@@ -105,7 +105,7 @@ func keys(t reflect.Type, prefix string) []string {
 func TestOperatorGuideListsEveryLogEvent(t *testing.T) {
 	guide := read(t, "docs/operators.md")
 	event := regexp.MustCompile(`"event", "([a-z.]+)"`)
-	for _, folder := range []string{"internal/server", "internal/provider", "internal/gateway", "internal/spine", "internal/trust", "internal/audit", "internal/audit/sqlite", "cmd/ward"} {
+	for _, folder := range []string{"internal/server", "internal/provider", "internal/gateway", "internal/spine", "internal/replies", "internal/replies/handover", "internal/handshake", "internal/budget", "internal/sds", "internal/pds", "internal/trust", "internal/audit", "internal/audit/sqlite", "cmd/ward"} {
 		files, err := filepath.Glob(filepath.Join("../..", folder, "*.go"))
 		if err != nil {
 			t.Fatal(err)
