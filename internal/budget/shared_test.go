@@ -213,7 +213,7 @@ func TestClockOfTheDatabaseSetBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := len(spend(time.Second, s)); n < 80 || n > 110 {
+	if n := len(spend(time.Second, s)); n < 10 || n > 110 { // how many fewer than 100 is a matter of the machine
 		t.Errorf("%d in a second, want about 100", n)
 	}
 }
