@@ -78,9 +78,18 @@ func readEndpoints(t *testing.T, dir string) endpoints {
 // The command-line contract of -once: every seeded question is asked, each answer
 // shown and expected, the audit log verified, and everything kept under DIR.
 func TestOnce(t *testing.T) {
+	for pattern, codes := range map[string][]string{
+		"sync":  {"SMSP-0000", "CPIS-0001", "SMSP-0002", "CPIS-9999", "SMSP-9999"},
+		"async": {"SMSP-0000", "CPIS-0001", "SMSP-0002", "CPIS-9999", "SMSP-9999"},
+	} {
+		t.Run(pattern, func(t *testing.T) { once(t, pattern, codes) })
+	}
+}
+
+func once(t *testing.T, pattern string, want []string) {
 	dir := filepath.Join(t.TempDir(), "new", "folder")
 	out, log := &page{}, &page{}
-	err := run(t.Context(), []string{"-once", "-dir", dir}, out, log)
+	err := run(t.Context(), []string{"-once", "-pattern", pattern, "-dir", dir}, out, log)
 	if err != nil {
 		t.Fatalf("%v\n%s%s", err, out, log)
 	}
@@ -100,7 +109,7 @@ func TestOnce(t *testing.T) {
 			t.Errorf("%s is not shown as answered with %s", c.NHSNumber, c.Code)
 		}
 	}
-	for _, code := range []string{"SMSP-0000", "CPIS-0001", "SMSP-0002", "CPIS-9999", "SMSP-9999"} {
+	for _, code := range want {
 		if !codes[code] {
 			t.Errorf("no child for %s", code)
 		}
@@ -289,7 +298,7 @@ func TestLeavesNoTemporaryFolder(t *testing.T) {
 func TestBadCommandLine(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // ends one that starts after all
 	defer cancel()
-	for _, args := range [][]string{{"-pattern", "pigeon"}, {"-pattern", "async"}, {"-twice"}, {"once"}, {"-addr", "nowhere", "-dir", t.TempDir()}} {
+	for _, args := range [][]string{{"-pattern", "pigeon"}, {"-pattern", "sds"}, {"-twice"}, {"once"}, {"-addr", "nowhere", "-dir", t.TempDir()}} {
 		err := run(ctx, args, &page{}, &page{})
 		if err == nil {
 			t.Errorf("%v is accepted", args)
