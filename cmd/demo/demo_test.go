@@ -112,8 +112,8 @@ func once(t *testing.T, pattern, empty string) {
 			t.Errorf("no child for %s", code)
 		}
 	}
-	if !strings.Contains(out.String(), "=== 9990010668: ") || !strings.Contains(out.String(), "\n=== expected "+empty+", answered "+empty+"\n") {
-		t.Errorf("the empty answer is not shown as %s in the pattern %s", empty, pattern)
+	if !slices.ContainsFunc(e.Children, func(c child) bool { return c.NHSNumber == "9990010668" && c.Code == empty }) {
+		t.Errorf("an empty answer is not expected as %s in the pattern %s", empty, pattern)
 	}
 	for _, b := range spinesim.Behaviours() {
 		if b.NHSNumber != "" && !slices.Contains(numbers, b.NHSNumber) {
