@@ -6,7 +6,7 @@ type Verification uint8
 
 const (
 	// NotVerifying is the zero value: nobody was to verify the number, or nothing is
-	// known of it.
+	// known of it, or not whether the date of birth is this person's.
 	NotVerifying Verification = iota
 	// Verified: somebody has this number, and the date of birth that was given with it.
 	Verified

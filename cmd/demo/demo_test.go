@@ -78,9 +78,16 @@ func readEndpoints(t *testing.T, dir string) endpoints {
 // The command-line contract of -once: every seeded question is asked, each answer
 // shown and expected, the audit log verified, and everything kept under DIR.
 func TestOnce(t *testing.T) {
+	for pattern, empty := range map[string]string{"sync": "SMSP-0002", "async": "CPIS-9999"} {
+		t.Run(pattern, func(t *testing.T) { once(t, pattern, empty) })
+	}
+}
+
+// once demonstrates a pattern, in which an empty answer has a code of its own.
+func once(t *testing.T, pattern, empty string) {
 	dir := filepath.Join(t.TempDir(), "new", "folder")
 	out, log := &page{}, &page{}
-	err := run(t.Context(), []string{"-once", "-dir", dir}, out, log)
+	err := run(t.Context(), []string{"-once", "-pattern", pattern, "-dir", dir}, out, log)
 	if err != nil {
 		t.Fatalf("%v\n%s%s", err, out, log)
 	}
@@ -104,6 +111,9 @@ func TestOnce(t *testing.T) {
 		if !codes[code] {
 			t.Errorf("no child for %s", code)
 		}
+	}
+	if !slices.ContainsFunc(e.Children, func(c child) bool { return c.NHSNumber == "9990010668" && c.Code == empty }) {
+		t.Errorf("an empty answer is not expected as %s in the pattern %s", empty, pattern)
 	}
 	for _, b := range spinesim.Behaviours() {
 		if b.NHSNumber != "" && !slices.Contains(numbers, b.NHSNumber) {
@@ -289,7 +299,7 @@ func TestLeavesNoTemporaryFolder(t *testing.T) {
 func TestBadCommandLine(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // ends one that starts after all
 	defer cancel()
-	for _, args := range [][]string{{"-pattern", "pigeon"}, {"-pattern", "async"}, {"-twice"}, {"once"}, {"-addr", "nowhere", "-dir", t.TempDir()}} {
+	for _, args := range [][]string{{"-pattern", "pigeon"}, {"-pattern", "sds"}, {"-twice"}, {"once"}, {"-addr", "nowhere", "-dir", t.TempDir()}} {
 		err := run(ctx, args, &page{}, &page{})
 		if err == nil {
 			t.Errorf("%v is accepted", args)

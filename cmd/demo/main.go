@@ -39,8 +39,8 @@ const budget = 5 * time.Second
 
 // options are what the command line decides.
 type options struct {
-	once         bool
-	dir, address string
+	once                  bool
+	dir, address, pattern string
 }
 
 func run(ctx context.Context, args []string, out, errs io.Writer) error {
@@ -66,15 +66,15 @@ func parse(args []string, errs io.Writer) (options, error) {
 	set.BoolVar(&o.once, "once", false, "ask about every synthetic child, verify the audit log, and end")
 	set.StringVar(&o.dir, "dir", "", "keep everything under this `FOLDER`; a temporary one if left out")
 	set.StringVar(&o.address, "addr", "", "the provider's `HOST:PORT`; a free port on loopback if left out")
-	pattern := set.String("pattern", "sync", "how the Spine answers: sync")
+	set.StringVar(&o.pattern, "pattern", "sync", "how the Spine answers: sync, or async, in a message of its own")
 	err := set.Parse(args)
 	switch {
 	case err != nil:
 		return o, err
 	case set.NArg() > 0:
 		return o, fmt.Errorf("%q is not a flag; the demonstration takes flags only", set.Arg(0))
-	case *pattern != "sync":
-		return o, fmt.Errorf("-pattern %s is not built yet; the synchronous pattern is", *pattern)
+	case o.pattern != "sync" && o.pattern != "async":
+		return o, fmt.Errorf("-pattern %s is neither sync nor async", o.pattern)
 	default:
 		return o, nil
 	}
@@ -82,7 +82,7 @@ func parse(args []string, errs io.Writer) (options, error) {
 
 // perform sets the stage, starts the provider on it, and shows what it does.
 func perform(ctx context.Context, folder string, o options, out io.Writer) (err error) {
-	scene, err := stage.Set(stage.Options{Dir: folder, Address: o.address, Budget: budget})
+	scene, err := stage.Set(stage.Options{Dir: folder, Address: o.address, Budget: budget, Pattern: o.pattern})
 	if err != nil {
 		return err
 	}

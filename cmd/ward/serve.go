@@ -62,9 +62,17 @@ func checkConfig(args []string, out io.Writer) error {
 	if err != nil {
 		return wrong(args[0], err)
 	}
-	fmt.Fprintf(out, "%s is in order: environment %s, %d client(s), Spine at %s\n",
-		args[0], settings.Environment, len(settings.Clients), settings.Route.Endpoint.Host)
+	fmt.Fprintf(out, "%s is in order: environment %s, %d client(s), pattern %s, Spine: %s\n",
+		args[0], settings.Environment, len(settings.Clients), settings.Spine.Pattern, spineOf(settings))
 	return nil
+}
+
+// spineOf says where the Spine is, or which directory says so.
+func spineOf(s *config.Settings) string {
+	if s.Route.Endpoint == nil {
+		return "as the directory " + s.SDS.URL + " says"
+	}
+	return s.Route.Endpoint.Host
 }
 
 // budgetNotice writes the text by which NHS England is told of the limits in force
@@ -81,7 +89,7 @@ func budgetNotice(args []string, out io.Writer) error {
 		return fmt.Errorf("%s has no [[budgets]], so that there is nothing to give notice of", args[0])
 	}
 	fmt.Fprintf(out, "Notice of transactions per second (TPS) limits\n\nProvider (ODS code): %s\nEnvironment: %s\nSpine service: %s\n",
-		settings.ODSCode, settings.Environment, settings.Route.Endpoint.Host)
+		settings.ODSCode, settings.Environment, spineOf(settings))
 	for _, b := range settings.Budgets {
 		fmt.Fprintf(out, "\nASID: %s\nLimit: %g TPS, and %d above that for a moment\nRequested: %g TPS\nJustification: %s\nApproved by: %s\nApproved on: %s\n",
 			b.ASID, b.PerSecond, *b.Burst, b.Requested, b.Justification, b.ApprovedBy, b.ApprovedOn)

@@ -95,10 +95,19 @@ func TestServeWithABadConfiguration(t *testing.T) {
 }
 
 func TestConfigCheck(t *testing.T) {
-	s := set(t, stage.Options{})
-	ward(t, "config", "check", s.WardConfig()).expect(t, exitDone, "is in order", "environment test", "2 client(s)", s.Simulator.Addr())
+	s := set(t, stage.Options{Pattern: "sync"})
+	ward(t, "config", "check", s.WardConfig()).expect(t, exitDone, "is in order", "environment test", "2 client(s)", "pattern sync", s.Simulator.Addr())
 	ward(t, "config", "check", s.Dir+"/absent.toml").expect(t, exitFailed, "no such file")
 	ward(t, "serve", "-config", s.Dir+"/absent.toml").expect(t, exitFailed, "no such file")
+}
+
+// WRD-SPN-05: where the directory names the Spine, there is no endpoint to be told.
+func TestConfigOfADirectory(t *testing.T) {
+	budget := "[[budgets]]\nasid = \"" + stage.ProviderASID + "\"\nper_second = 5\nrequested = 5\njustification = \"busy hour\"\napproved_by = \"A. Approver\"\napproved_on = \"2026-03-14\"\n"
+	s := set(t, stage.Options{Pattern: "sds", Ward: budget})
+	says := "as the directory " + s.Platform.DirectoryURL() + " says"
+	ward(t, "config", "check", s.WardConfig()).expect(t, exitDone, "is in order", "pattern sds, Spine: "+says)
+	ward(t, "config", "budget-notice", s.WardConfig()).expect(t, exitDone, "Spine service: "+says)
 }
 
 // An address that is taken ends serving before it begins, and the log stays whole.

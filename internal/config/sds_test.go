@@ -108,6 +108,33 @@ func TestNoDirectory(t *testing.T) {
 	}
 }
 
+// WRD-IAM-18: in a live environment a client with smartcards needs a directory that knows
+// people, which only that over LDAP does. A test environment may have none.
+func TestSmartcardsNeedTheDirectory(t *testing.T) {
+	dir := folderWithKeys(t)
+	smartcards := in("[clients]", `access_method = "smartcard"`)
+	live := set2("environment", "live")
+	for name, c := range map[string]struct {
+		directory edit
+		allowed   bool // in a live environment
+	}{
+		"none":      {all(), false},
+		"over FHIR": {withDirectory(fhirSection), false},
+		"over LDAP": {withDirectory(ldapSection), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			must(t, loadWard(put(t, dir, all(smartcards, c.directory)(t, wardFile))))
+			file := all(live, smartcards, c.directory)
+			if c.allowed {
+				must(t, loadWard(put(t, dir, file(t, wardFile))))
+				return
+			}
+			r := rule{name, all(smartcards, c.directory), "clients.ed.access_method", "protocol = \"ldap\""}
+			r.test(t, dir, live(t, wardFile), loadWard)
+		})
+	}
+}
+
 // WRD-OPS-15: each rule on the directory, with the key that is named and the way out.
 func TestEveryRuleOnTheDirectory(t *testing.T) {
 	dir := folderWithKeys(t)

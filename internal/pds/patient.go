@@ -98,7 +98,7 @@ type patient struct {
 }
 
 func readPatient(body []byte) (patient, error) {
-	members, err := object(body, "resourceType", "id", "birthDate", "meta")
+	members, err := object(body, "resourceType", "id", "identifier", "birthDate", "meta")
 	if err != nil {
 		return patient{}, err
 	}
@@ -115,6 +115,10 @@ func readPatient(body []byte) (patient, error) {
 	if (cpis.NumberPolicy{RejectRepeated: true}).Judge(p.id) != cpis.NumberAdmitted {
 		return patient{}, Malformed
 	}
+	err = checkIdentifiers(members["identifier"], p.id)
+	if err != nil {
+		return patient{}, err
+	}
 	birthDate, given := members["birthDate"]
 	p.birthDate, _ = text(birthDate)
 	if given && !isDate(p.birthDate) {
@@ -126,6 +130,30 @@ func readPatient(body []byte) (patient, error) {
 	}
 	p.restricted, p.redacted, err = readSecurity(meta)
 	return p, err
+}
+
+// numberSystem is of identifiers that are NHS numbers.
+const numberSystem = "https://fhir.nhs.uk/Id/nhs-number"
+
+// checkIdentifiers refuses a record with another NHS number than its id: nobody can tell
+// whose it is.
+func checkIdentifiers(content json.RawMessage, id cpis.NHSNumber) error {
+	identifiers, err := list(content)
+	if err != nil {
+		return err
+	}
+	for _, identifier := range identifiers {
+		members, err := object(identifier, "system", "value")
+		if err != nil {
+			return err
+		}
+		system, _ := text(members["system"])
+		value, _ := text(members["value"])
+		if system == numberSystem && value != id.Digits() {
+			return Malformed
+		}
+	}
+	return nil
 }
 
 // readSecurity reads meta.security. A mark that is not known restricts.

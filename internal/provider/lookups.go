@@ -147,6 +147,8 @@ func (p *Provider) checkNumber(ctx context.Context, q gateway.Question) gateway.
 		return gateway.Finding{Refused: true, Refusal: ruling.Refusal}
 	case ruling.Unverified:
 		return gateway.Finding{Remark: ruling.Remark, Verification: cpis.Unverified}
+	case verdict.NoBirth: // to be told "verified" would mean that the date of birth was compared
+		return gateway.Finding{Remark: ruling.Remark}
 	default:
 		return gateway.Finding{Remark: ruling.Remark, Verification: cpis.Verified}
 	}

@@ -1,7 +1,6 @@
 package stage
 
 import (
-	"crypto/tls"
 	"errors"
 	"os"
 	"path/filepath"
@@ -12,10 +11,6 @@ import (
 
 	"github.com/wardsmsp/ward/internal/spinesim"
 )
-
-func keyPair(certificate, key []byte) (tls.Certificate, error) {
-	return tls.X509KeyPair(certificate, key)
-}
 
 const wardTOML = `# The provider of this stage. Every certificate here is a throw-away.
 environment = "test"
@@ -41,20 +36,20 @@ exempt = ["1234567895"] # the official success number, which fails Modulus 11
 
 [spine]
 pattern = "{{.Pattern}}"
-endpoint = "{{.Spine}}"
-server_name = "simulator.example.invalid"
+{{if not .Directed}}endpoint = "{{.Spine}}"
+to_asid = "{{.SpineASID}}"
+{{end}}server_name = "simulator.example.invalid"
 certificate = "ward-spine.pem"
 key = "ward-spine-key.pem"
 ca = "ca.pem"
 from_asid = "{{.ProviderASID}}"
-to_asid = "{{.SpineASID}}"
 max_tls = "{{.SpineTLS}}"
 connect_timeout = "{{.ConnectTimeout}}"
 breaker_failures = 1000000 # many children of the simulator get no answer, one after the other
-{{if eq .Pattern "async"}}
+{{if ne .Pattern "sync"}}
 [spine.contract]
-cpa_id = "{{.Contract.CPAID}}"
-from_party = "Y99-0000001"
+from_party = "{{.PartyKey}}"
+{{if not .Directed}}cpa_id = "{{.Contract.CPAID}}"
 to_party = "{{.Contract.PartyKey}}"
 sync_reply = "{{.Contract.SyncReply}}"
 ack_requested = "{{.Contract.AckRequested}}"
@@ -62,13 +57,31 @@ duplicate_elimination = "{{.Contract.DuplicateElimination}}"
 retries = {{.Contract.Retries}}
 retry_interval = "{{.Contract.RetryInterval}}"
 persist_duration = "{{.Contract.PersistDuration}}"
-
+{{end}}
 [replies]
 address = "{{.Replies}}"
 certificate = "ward.pem"
 key = "ward-key.pem"
 ca = "ca.pem"
 peers = ["dns:simulator.example.invalid"]
+{{end}}{{if .Directory}}
+[sds]
+protocol = "{{.SDSProtocol}}"
+url = "{{.SDSURL}}"
+ca = "ca.pem"
+{{if eq .Directory "fhir"}}api_key = "application-api-key"
+{{else}}certificate = "ward-spine.pem"
+key = "ward-spine-key.pem"
+{{end}}organisation = "{{.SDSOrganisation}}"
+{{end}}{{if .Demographics}}
+[pds]
+url = "{{.PatientURL}}"
+token_url = "{{.TokenURL}}"
+ca = "ca.pem"
+api_key = "application-api-key"
+key = "application-key.pem"
+key_id = "{{.KeyID}}"
+per_second = 100000
 {{end}}
 [audit]
 {{if .Postgres}}postgres = "postgres-url"
@@ -99,7 +112,8 @@ asid = "{{.ClientASID}}"
 per_second = 100000
 burst = 100000
 questions = 256
-{{.Client}}
+{{if .Demographics}}verify_number = "pds"
+{{end}}{{.Client}}
 {{.Ward}}
 `
 
@@ -150,6 +164,8 @@ generate = {{.Generate}}
 // fields fill the templates.
 type fields struct {
 	Options
+	platformFields
+	Directed                                                                              bool
 	ProviderODS, ProviderASID, ClientName, ClientODS, ClientASID, Username, AuditIdentity string
 	URL, Address, Spine, SpineASID, SpineAddress, SpineManagement                         string
 	ConnectTimeout                                                                        time.Duration
@@ -157,6 +173,7 @@ type fields struct {
 	Children                                                                              []spinesim.ChildView // one for each response code
 	Accepted                                                                              []string             // URLs of all instances
 	Instance                                                                              string
+	PartyKey                                                                              string // ours
 	Contract                                                                              spinesim.Contract
 	Replies                                                                               string // address
 }
@@ -164,7 +181,7 @@ type fields struct {
 func (s *Stage) writeFiles(o Options) error {
 	address := s.Address
 	f := fields{
-		Options:     o,
+		Options: o, platformFields: s.platformFields(o), Directed: s.Directed, PartyKey: PartyKey,
 		ProviderODS: ProviderODS, ProviderASID: ProviderASID,
 		ClientName: ClientName, ClientODS: ClientODS, ClientASID: ClientASID,
 		Username: Username, AuditIdentity: AuditIdentity,
@@ -173,7 +190,7 @@ func (s *Stage) writeFiles(o Options) error {
 		SpineAddress: s.Simulator.Addr(), SpineManagement: s.Simulator.ManagementAddr(),
 		OtherName: "demo-maternity", OtherUsername: OtherUsername, Children: s.oneForEachCode(),
 	}
-	if o.Pattern == "async" {
+	if s.Pattern == "async" {
 		f.Contract = s.Simulator.Contract()
 	}
 	all := append([]*Stage{s}, s.Replicas...)

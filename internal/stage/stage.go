@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -22,6 +23,7 @@ import (
 	"github.com/wardsmsp/ward/internal/config"
 	"github.com/wardsmsp/ward/internal/provider"
 	"github.com/wardsmsp/ward/internal/spinesim"
+	"github.com/wardsmsp/ward/internal/spinesim/platform"
 	"github.com/wardsmsp/ward/internal/testpki"
 )
 
@@ -45,12 +47,19 @@ type Options struct {
 	Address  string        // of the provider; a free port on loopback if empty
 	Budget   time.Duration // for one question; 9 s
 	Generate int           // synthetic children besides the cast
-	Pattern  string        // of the Spine: "sync" or "async"; what WARD_PATTERN says, or sync
+	Pattern  string        // of the Spine: "sync", "async", or "sds", as the directory says; what WARD_PATTERN says, or sync
+	Listed   string        // pattern that the directory's record names: "sync" or "async"; the Pattern, async with "sds"
 	SpineTLS string        // highest version towards the Spine, "1.2" or "1.3"; 1.2
 	Postgres string        // connection URL of the database of the audit log; SQLite if empty
 	Replicas []string      // names of more instances of the provider, which share that database
-	// Simulator may change the simulator's configuration before it is made.
+	// Directory is what the provider asks: "" for none, "fhir" for that of the platform,
+	// "ldap" for the one that a test runs, see LDAP; fhir with the Pattern "sds".
+	Directory string
+	// Demographics lets the platform verify the numbers that the client asks about.
+	Demographics bool
+	// Simulator and Platform may change the configuration of either before it is made.
 	Simulator func(*spinesim.Config)
+	Platform  func(*platform.Config)
 	// Ward, Limits and Client are TOML that is added to the provider's
 	// configuration: at its end, to its limits, and to its one client.
 	Ward, Limits, Client string
@@ -61,13 +70,26 @@ type Stage struct {
 	Dir       string
 	URL       string // of the provider's endpoint
 	Address   string // of the provider
-	Pattern   string // of the Spine: sync or async
+	Pattern   string // in which the Spine is asked, whoever says so: sync or async
+	Directed  bool   // it is the directory that says where and how
 	Simulator *spinesim.Simulator
+	Platform  *platform.Platform // nil if the provider asks neither directory nor demographics
 	Authority *testpki.Authority
 	Replicas  []*Stage // the same, each with another instance of the provider
 
 	instance string // name of the provider; "" if it is the only one, or the first
 	replies  string // address at which it takes the Spine's asynchronous replies
+}
+
+func (o Options) withDefaults() Options {
+	o.Budget = cmp.Or(o.Budget, 9*time.Second)
+	o.SpineTLS = cmp.Or(o.SpineTLS, "1.2")
+	o.Pattern = cmp.Or(o.Pattern, os.Getenv("WARD_PATTERN"), "sync")
+	if o.Pattern == "sds" {
+		o.Listed, o.Directory = cmp.Or(o.Listed, "async"), cmp.Or(o.Directory, "fhir")
+	}
+	o.Listed = cmp.Or(o.Listed, o.Pattern)
+	return o
 }
 
 // Set writes the files and starts the simulator.
@@ -76,14 +98,8 @@ func Set(o Options) (*Stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Budget == 0 {
-		o.Budget = 9 * time.Second
-	}
-	if o.SpineTLS == "" {
-		o.SpineTLS = "1.2"
-	}
-	o.Pattern = cmp.Or(o.Pattern, os.Getenv("WARD_PATTERN"), "sync")
-	s := &Stage{Dir: o.Dir, Authority: authority, Pattern: o.Pattern}
+	o = o.withDefaults()
+	s := &Stage{Dir: o.Dir, Authority: authority, Pattern: o.Listed, Directed: o.Pattern == "sds"}
 	s.Address, err = resolve(o.Address)
 	if err != nil {
 		return nil, err
@@ -98,6 +114,10 @@ func Set(o Options) (*Stage, error) {
 		return nil, err
 	}
 	err = s.startSimulator(o)
+	if err != nil {
+		return nil, err
+	}
+	err = s.startPlatform(o)
 	if err != nil {
 		return nil, err
 	}
@@ -249,23 +269,23 @@ func (s *Stage) StartProvider(ctx context.Context, logger *slog.Logger) (*provid
 	return provider.Start(ctx, settings, logger, "stage")
 }
 
-// Close stops the simulator.
+// Close stops the simulator and the platform.
 func (s *Stage) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	return s.Simulator.Close(ctx)
+	if s.Platform == nil {
+		return s.Simulator.Close(ctx)
+	}
+	return errors.Join(s.Simulator.Close(ctx), s.Platform.Close(ctx))
+}
+
+// simulatorPair is the certificate that the simulators show.
+func (s *Stage) simulatorPair() (tls.Certificate, error) {
+	return tls.LoadX509KeyPair(filepath.Join(s.Dir, "spinesim.pem"), filepath.Join(s.Dir, "spinesim-key.pem"))
 }
 
 func (s *Stage) startSimulator(o Options) error {
-	certificate, err := os.ReadFile(filepath.Join(s.Dir, "spinesim.pem"))
-	if err != nil {
-		return err
-	}
-	key, err := os.ReadFile(filepath.Join(s.Dir, "spinesim-key.pem"))
-	if err != nil {
-		return err
-	}
-	pair, err := keyPair(certificate, key)
+	pair, err := s.simulatorPair()
 	if err != nil {
 		return err
 	}

@@ -97,7 +97,10 @@ func readStory(t *testing.T, w *ward) story {
 		s.queries[q.QueryID] = append(s.queries[q.QueryID], q)
 	}
 	for _, e := range w.entries(t) {
-		if e.Kind != audit.Discarded { // a second or late reply of the Spine, which changes nothing
+		switch e.Kind {
+		case audit.Discarded: // a second or late reply of the Spine, which changes nothing
+		case audit.LookedUp: // what the directory said, which the first question needs
+		default:
 			s.entries[e.Correlation] = append(s.entries[e.Correlation], e)
 		}
 	}

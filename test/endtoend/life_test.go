@@ -171,7 +171,7 @@ func TestClientGoesAwayDuringTheQuestion(t *testing.T) {
 				mine = nil
 				for _, e := range w.entries(t) {
 					if e.Kind == audit.Intent && e.NHSNumber == number {
-						mine = w.transaction(t, e.Correlation)
+						mine = readStory(t, w).entries[e.Correlation]
 					}
 				}
 				return len(mine) == 3

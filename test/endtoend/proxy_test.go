@@ -38,7 +38,7 @@ func throughProxy(t *testing.T, w *ward) *proxy {
 		t.Fatal(err)
 	}
 	p := &proxy{listener: listener, target: w.Simulator.Addr(), cut: uncut, open: map[net.Conn]bool{}}
-	w.configure(t, w.SpineURL(), strings.Replace(w.SpineURL(), p.target, listener.Addr().String(), 1))
+	w.spineAt(t, strings.Replace(w.SpineURL(), p.target, listener.Addr().String(), 1))
 	p.running.Go(func() {
 		for {
 			near, err := listener.Accept()

@@ -413,7 +413,7 @@ func (w *ward) throughTLS(t *testing.T, config *tls.Config) (untold func(*testin
 		listener.Close()
 		<-ended
 	})
-	w.configure(t, `endpoint = "`+w.SpineURL()+`"`, `endpoint = "https://`+listener.Addr().String()+`/query"`)
+	w.spineAt(t, "https://"+listener.Addr().String()+"/query")
 	return func(t *testing.T) {
 		t.Helper()
 		for range 2 { // the second is the one attempt more that is allowed

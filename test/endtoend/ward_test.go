@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"math"
 	"os"
@@ -114,6 +115,16 @@ func (w *ward) configure(t *testing.T, old, new string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// spineAt makes the provider dial another URL than the simulator's, whoever named that.
+func (w *ward) spineAt(t *testing.T, url string) {
+	t.Helper()
+	if w.Directed {
+		w.configure(t, "[sds]\n", fmt.Sprintf("[sds]\nendpoints = { %q = %q }\n", w.SpineURL(), url))
+		return
+	}
+	w.configure(t, fmt.Sprintf("endpoint = %q", w.SpineURL()), fmt.Sprintf("endpoint = %q", url))
 }
 
 // client is the SDK as the registered client.
