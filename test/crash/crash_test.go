@@ -65,16 +65,18 @@ type campaign struct {
 //     first entries of the one exported last, and this of the first of the store's
 //     (WRD-AUD-03);
 //   - each intent that the kill left open is closed by exactly one "recovered"
-//     entry of a later run, before that run records a new intent (WRD-AUD-05).
+//     entry of a later run, before that run records a new intent (WRD-AUD-05);
+//   - a reply that nobody took is one to a question that was asked (WRD-SPN-17).
 func TestKilledAtAnyInstant(t *testing.T) {
 	program := build(t)
-	for _, k := range kinds() {
+	for _, k := range append(kinds(), asynchronous()) {
 		t.Run(k.name, func(t *testing.T) { newCampaign(t, program, k, 700_000).run(t) })
 	}
 }
 
 func (c *campaign) run(t *testing.T) {
 	n := rounds(t)
+	n = min(n, max(6, n/c.kind.share)) // fewer may all be killed before anything happens
 	began := time.Now()
 	for round := range n {
 		err := c.round(t)
@@ -87,10 +89,12 @@ func (c *campaign) run(t *testing.T) {
 		t.Fatalf("after the last round: %v", err)
 	}
 	l := c.ledger
-	t.Logf("%d kills (%d before the program served) in %s: %d answers delivered whole, %d questions at the Spine, %d entries, %d intents, %d of them found open and recovered; %d replays refused",
-		n, c.killedEarly, time.Since(began).Round(time.Millisecond), c.delivered, len(c.asked), l.next, len(l.intents), l.recovered, c.replayed)
-	// A campaign in which nothing was under way proves nothing.
-	if c.delivered == 0 || len(c.asked) == 0 || l.recovered == 0 || c.replayed == 0 {
+	t.Logf("%d kills (%d before the program served) in %s: %d answers delivered whole, %d questions at the Spine, %d entries, %d intents, %d of them found open and recovered; %d replays refused, %d replies discarded",
+		n, c.killedEarly, time.Since(began).Round(time.Millisecond), c.delivered, len(c.asked), l.next, len(l.intents), l.recovered, c.replayed, l.discarded)
+	// A campaign in which nothing was under way proves nothing. In one of few rounds
+	// there need not have been everything.
+	whole := c.kind.share == 1
+	if len(c.asked) == 0 || l.recovered == 0 || whole && (c.delivered == 0 || c.replayed == 0) {
 		t.Error("the kills met no question under way, or no message was sent again")
 	}
 }

@@ -32,6 +32,8 @@ type ledger struct {
 	outcomes  map[string]audit.Entry // by correlation
 	open      map[string]int         // correlations of intents without an end, and the run that wrote them
 	recovered int
+	asked     map[string]string // correlations by the ids of messages to the Spine
+	discarded int
 }
 
 func newLedger(dir string) *ledger {
@@ -40,6 +42,7 @@ func newLedger(dir string) *ledger {
 		intents:  map[string]audit.Entry{},
 		outcomes: map[string]audit.Entry{},
 		open:     map[string]int{},
+		asked:    map[string]string{},
 	}
 }
 
@@ -143,6 +146,13 @@ func (l *ledger) take(record audit.Record) error {
 		}
 		delete(l.open, e.Correlation)
 		l.recovered++
+	case audit.LookedUp:
+		run, open := l.open[e.Correlation]
+		if !open || run != l.run {
+			return fmt.Errorf("a look-up without an open intent of the same run")
+		}
+	case audit.Discarded:
+		return l.discard(e)
 	case audit.Refused:
 		return l.refused(e)
 	case audit.Undelivered, audit.Stopped, audit.Configured, audit.Verified:
@@ -174,6 +184,23 @@ func (l *ledger) intent(e audit.Entry) error {
 	}
 	l.intents[e.QueryID] = e
 	l.open[e.Correlation] = l.run
+	for _, id := range e.SpineMessageIDs {
+		l.asked[id] = e.Correlation
+	}
+	return nil
+}
+
+// discard takes a reply that nobody took: to a question that this run knows, or to one
+// that was under way when an earlier run was killed.
+func (l *ledger) discard(e audit.Entry) error {
+	if len(e.SpineMessageIDs) != 1 {
+		return fmt.Errorf("a discarded reply that answers nothing: %s", e.Reason)
+	}
+	correlation, asked := l.asked[e.SpineMessageIDs[0]]
+	if !asked || e.Correlation != correlation && !strings.HasPrefix(e.Reason, "unasked") {
+		return fmt.Errorf("a discarded reply to no question of its correlation: %s", e.Reason)
+	}
+	l.discarded++
 	return nil
 }
 

@@ -22,7 +22,7 @@ func kinds() []kind { return []kind{inSQLite(), inPostgreSQL()} }
 // inPostgreSQL gives each stage a server of its own, which goes on with what a killed
 // provider has sent it. Before the first answer connections have to be made.
 func inPostgreSQL() kind {
-	return kind{"postgres", 600 * time.Millisecond, func(t *testing.T, o *stage.Options) {
+	return kind{"postgres", 1, 600 * time.Millisecond, func(t *testing.T, o *stage.Options) {
 		server, err := pgtest.Start()
 		if err != nil {
 			t.Fatal(err)

@@ -27,7 +27,9 @@ type ledger struct {
 	intents   map[string]audit.Entry // by query id
 	outcomes  map[string]audit.Entry // by correlation
 	open      map[string]intent      // by correlation
-	recovered int
+	recovered map[string]audit.Entry // by correlation
+	asked     map[string]string      // correlations by the ids of messages to the Spine
+	discarded []audit.Entry
 }
 
 // intent is one without an end: who wrote it in which of its runs.
@@ -38,11 +40,13 @@ type intent struct {
 
 func newLedger(s *stage.Stage) *ledger {
 	return &ledger{
-		config:   s.WardConfig(),
-		runs:     map[string]int{},
-		intents:  map[string]audit.Entry{},
-		outcomes: map[string]audit.Entry{},
-		open:     map[string]intent{},
+		config:    s.WardConfig(),
+		runs:      map[string]int{},
+		intents:   map[string]audit.Entry{},
+		outcomes:  map[string]audit.Entry{},
+		open:      map[string]intent{},
+		recovered: map[string]audit.Entry{},
+		asked:     map[string]string{},
 	}
 }
 
@@ -98,7 +102,13 @@ func (l *ledger) take(record audit.Record) error {
 			return fmt.Errorf("a recovery without an open intent of an earlier run of the same instance")
 		}
 		delete(l.open, e.Correlation)
-		l.recovered++
+		l.recovered[e.Correlation] = e
+	case audit.LookedUp:
+		if !open || opened != mine {
+			return fmt.Errorf("a look-up without an open intent of the same run")
+		}
+	case audit.Discarded:
+		return l.discard(e)
 	case audit.Refused:
 		if e.Outcome != cpis.RefusedDuplicate.String() {
 			return fmt.Errorf("a refusal that nothing in this test causes: %s", e.Reason)
@@ -123,6 +133,19 @@ func (l *ledger) intent(e audit.Entry, mine intent) error {
 	}
 	l.intents[e.QueryID] = e
 	l.open[e.Correlation] = mine
+	for _, id := range e.SpineMessageIDs {
+		l.asked[id] = e.Correlation
+	}
+	return nil
+}
+
+// discard takes a reply that nobody took. All replicas know all questions, so that it
+// has the correlation of the one which it answers.
+func (l *ledger) discard(e audit.Entry) error {
+	if len(e.SpineMessageIDs) != 1 || l.asked[e.SpineMessageIDs[0]] != e.Correlation {
+		return fmt.Errorf("it is not about the question of its correlation: %s", e.Reason)
+	}
+	l.discarded = append(l.discarded, e)
 	return nil
 }
 

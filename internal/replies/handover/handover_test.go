@@ -96,9 +96,15 @@ func newKeys(t *testing.T) *seal.Keys {
 	return keys
 }
 
+// open opens the table for an instance of its own.
 func open(t *testing.T, url string, keys *seal.Keys) *handover.Table {
 	t.Helper()
-	table, err := handover.Open(t.Context(), handover.Options{URL: url, Instance: "ward", Keys: keys, Remember: time.Hour, Logger: slog.New(slog.DiscardHandler)})
+	return openAs(t, url, keys, newID())
+}
+
+func openAs(t *testing.T, url string, keys *seal.Keys, instance string) *handover.Table {
+	t.Helper()
+	table, err := handover.Open(t.Context(), handover.Options{URL: url, Instance: instance, Keys: keys, Remember: time.Hour, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -434,6 +440,53 @@ func TestLastLook(t *testing.T) {
 	_, found, err = a.End(t.Context(), id, false)
 	if err != nil || found {
 		t.Error("it was there twice", err)
+	}
+}
+
+// WRD-SPN-17, WRD-AUD-05: a replica that starts again ends what it left open when it
+// was killed, and nothing of another one: replies that were left for it are told at
+// once, and those that come from then on are late.
+func TestAnInstanceThatStartsAgainEndsWhatItLeft(t *testing.T) {
+	url, keys := database(t), newKeys(t)
+	killed, other := openAs(t, url, keys, "first"), openAs(t, url, keys, "second")
+	again := openAs(t, url, keys, "first")
+	const many = 103 // more than are fetched at once
+	for i := range many {
+		expect(t, killed, fmt.Sprint("left ", i))
+		leave(t, other, fmt.Sprint("left ", i), replies.Delivered)
+	}
+	expect(t, killed, "open")
+	expect(t, other, "of another")
+	expect(t, again, "of now")
+	told := map[string]bool{}
+	err := handover.Succeed(t.Context(), again, func(l replies.Left) {
+		if l.Correlation != "of "+l.RefTo || told[l.RefTo] {
+			t.Errorf("%s was told with %q, or again", l.RefTo, l.Correlation)
+		}
+		told[l.RefTo] = true
+	})
+	if err != nil || len(told) != many {
+		t.Errorf("%d replies were told, want %d: %v", len(told), many, err)
+	}
+	leave(t, other, "open", replies.Late)
+	leave(t, other, "left 0", replies.Repeated)
+	leave(t, again, "of another", replies.Delivered)
+	leave(t, other, "of now", replies.Delivered)
+}
+
+func expect(t *testing.T, table *handover.Table, id string) {
+	t.Helper()
+	err := table.Expect(t.Context(), replies.Question{MessageID: id, Correlation: "of " + id}, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func leave(t *testing.T, table *handover.Table, refTo string, want replies.Fate) {
+	t.Helper()
+	fate, _, err := table.Leave(t.Context(), refTo, replies.Reply{Payload: "x"})
+	if err != nil || fate != want {
+		t.Errorf("a reply to %q is %q, want %q: %v", refTo, fate, want, err)
 	}
 }
 

@@ -88,6 +88,10 @@ func (t *Table) sweepAlways(ctx context.Context, arrived func(replies.Left)) {
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
 	var state change
+	err := t.succeed(ctx, arrived)
+	if ctx.Err() == nil && state.to(err) {
+		t.note(err, "questions that an earlier process of this instance left open cannot be ended; they end with their time", "")
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -99,6 +103,38 @@ func (t *Table) sweepAlways(ctx context.Context, arrived func(replies.Left)) {
 			t.note(err, "ended questions cannot be cleared away", "ended questions can be cleared away again")
 		}
 	}
+}
+
+// succeed ends at once what an earlier process of this instance has left: nobody waits
+// there, and one that still ran could record nothing more, so that it could tell
+// nothing. Replies to its questions are late from now on.
+func (t *Table) succeed(ctx context.Context, arrived func(replies.Left)) error {
+	err := t.endOpen(ctx)
+	if err != nil {
+		return err
+	}
+	for more := true; more; {
+		all, err := t.take(context.WithoutCancel(ctx), `UPDATE waiting w SET reply = NULL, ended = true
+			FROM (SELECT message_id, reply FROM waiting WHERE instance = $1 AND asker <> $2 AND reply IS NOT NULL LIMIT $3 FOR UPDATE SKIP LOCKED) o
+			WHERE w.message_id = o.message_id RETURNING w.message_id, w.correlation, o.reply`, t.options.Instance, t.asker, atOnce)
+		if err != nil {
+			return err
+		}
+		for _, left := range all {
+			arrived(left)
+		}
+		more = len(all) == atOnce
+	}
+	return nil
+}
+
+// endOpen ends those questions of an earlier process to which there is no reply yet.
+func (t *Table) endOpen(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, statementTime)
+	defer cancel()
+	_, err := t.pool.Exec(ctx, `UPDATE waiting SET ended = true
+		WHERE instance = $1 AND asker <> $2 AND reply IS NULL AND NOT ended`, t.options.Instance, t.asker)
+	return err
 }
 
 // sweep gives out the replies that a process which is gone has left behind, and
