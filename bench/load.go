@@ -110,6 +110,10 @@ type load struct {
 	contender *contender
 	simulator *process
 
+	connections int
+	seconds     time.Duration // measured
+	least       int64         // questions measured, for which it may take longer
+
 	done      atomic.Int64 // questions
 	received  atomic.Int64 // bytes of bodies
 	measuring atomic.Bool
@@ -145,28 +149,32 @@ func (s sample) percentile(p float64) time.Duration {
 
 // run asks with every connection at once: first to warm up, then measured.
 func (l *load) run(ctx context.Context) (sample, error) {
-	o := l.scene.options
-	lines := make([]*line, o.connections)
+	const dialledAtOnce = 16
+	lines := make([]*line, l.connections)
+	latencies := make([][]time.Duration, l.connections)
+	failures := make(chan error, l.connections)
+	dialling := make(chan struct{}, dialledAtOnce)
+	var opened, asking sync.WaitGroup
+	opened.Add(l.connections)
 	for i := range lines {
-		var err error
-		lines[i], err = l.scene.dial(ctx, l.contender.address)
-		if err != nil {
-			return sample{}, fmt.Errorf("%s cannot be connected to: %w", l.contender.name, err)
-		}
-		defer lines[i].close()
-	}
-	latencies := make([][]time.Duration, o.connections)
-	failures := make(chan error, o.connections)
-	var asking sync.WaitGroup
-	for i, line := range lines {
 		asking.Go(func() {
-			var err error
+			dialling <- struct{}{}
+			line, err := l.scene.dial(ctx, l.contender.address)
+			<-dialling
+			lines[i] = line
+			opened.Done()
+			if err != nil {
+				failures <- fmt.Errorf("cannot be connected to: %w", err)
+				return
+			}
+			defer line.close()
 			latencies[i], err = l.ask(line, i)
 			if err != nil {
 				failures <- err
 			}
 		})
 	}
+	opened.Wait()
 	s, err := l.watch(ctx, failures)
 	l.ending.Store(true)
 	asking.Wait()
@@ -192,9 +200,9 @@ func (l *load) watch(ctx context.Context, failures <-chan error) (sample, error)
 	}
 	l.measuring.Store(true)
 	before, began := l.clocks(), time.Now()
-	err = wait(ctx, l.scene.options.seconds, failures)
+	err = wait(ctx, l.seconds, failures)
 	// A disc that stalls may leave too little for a figure: then it takes longer.
-	enough := before.questions + int64(100*l.scene.options.connections)
+	enough := before.questions + l.least
 	for err == nil && l.done.Load() < enough && time.Since(began) < 2*patience {
 		err = wait(ctx, 50*time.Millisecond, failures)
 	}

@@ -51,6 +51,7 @@ to_asid = "{{.SpineASID}}"
 max_tls = "{{.SpineTLS}}"
 connect_timeout = "{{.ConnectTimeout}}"
 breaker_failures = 1000000 # many children of the simulator get no answer, one after the other
+{{.SpineSettings}}
 {{if eq .Pattern "async"}}
 [spine.contract]
 cpa_id = "{{.Contract.CPAID}}"
@@ -98,7 +99,7 @@ audit_identities = ["urn:nhs-uk:identity:ods:{{.ClientODS}}"]
 asid = "{{.ClientASID}}"
 per_second = 100000
 burst = 100000
-questions = 256
+questions = {{.Questions}}
 {{.Client}}
 {{.Ward}}
 `
@@ -144,6 +145,7 @@ management = "{{.SpineManagement}}"
 certificate = "spinesim.pem"
 key = "spinesim-key.pem"
 client_cas = "ca.pem"
+reply_urls = [{{range .ReplyURLs}}"{{.}}", {{end}}]
 generate = {{.Generate}}
 `
 
@@ -158,7 +160,8 @@ type fields struct {
 	Accepted                                                                              []string             // URLs of all instances
 	Instance                                                                              string
 	Contract                                                                              spinesim.Contract
-	Replies                                                                               string // address
+	Replies                                                                               string   // address
+	ReplyURLs                                                                             []string // of all instances
 }
 
 func (s *Stage) writeFiles(o Options) error {
@@ -172,6 +175,7 @@ func (s *Stage) writeFiles(o Options) error {
 		Spine: s.SpineURL(), SpineASID: spinesim.TestASID,
 		SpineAddress: s.Simulator.Addr(), SpineManagement: s.Simulator.ManagementAddr(),
 		OtherName: "demo-maternity", OtherUsername: OtherUsername, Children: s.oneForEachCode(),
+		ReplyURLs: s.replyURLs(),
 	}
 	if o.Pattern == "async" {
 		f.Contract = s.Simulator.Contract()

@@ -51,9 +51,12 @@ type Options struct {
 	Replicas []string      // names of more instances of the provider, which share that database
 	// Simulator may change the simulator's configuration before it is made.
 	Simulator func(*spinesim.Config)
-	// Ward, Limits and Client are TOML that is added to the provider's
-	// configuration: at its end, to its limits, and to its one client.
-	Ward, Limits, Client string
+	// Questions are how many its one client may have under way; 256.
+	Questions int
+	// Ward, Limits, SpineSettings and Client are TOML that is added to the provider's
+	// configuration: at its end, to its limits, to its section of the Spine, and to its
+	// one client.
+	Ward, Limits, SpineSettings, Client string
 }
 
 // Stage is a set stage with a running simulator.
@@ -83,6 +86,7 @@ func Set(o Options) (*Stage, error) {
 		o.SpineTLS = "1.2"
 	}
 	o.Pattern = cmp.Or(o.Pattern, os.Getenv("WARD_PATTERN"), "sync")
+	o.Questions = cmp.Or(o.Questions, 256)
 	s := &Stage{Dir: o.Dir, Authority: authority, Pattern: o.Pattern}
 	s.Address, err = resolve(o.Address)
 	if err != nil {
@@ -119,12 +123,14 @@ func Set(o Options) (*Stage, error) {
 }
 
 // expectReplies tells the simulator where each instance takes replies, in turn.
-func (s *Stage) expectReplies() error {
+func (s *Stage) expectReplies() error { return s.Simulator.SetReplyURLs(s.replyURLs()...) }
+
+func (s *Stage) replyURLs() []string {
 	var urls []string
 	for _, each := range append([]*Stage{s}, s.Replicas...) {
 		urls = append(urls, "https://"+each.replies+"/replies")
 	}
-	return s.Simulator.SetReplyURLs(urls...)
+	return urls
 }
 
 // SpineURL is where the simulator takes questions in this stage's pattern.
