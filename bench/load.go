@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"regexp"
 	"slices"
 	"strconv"
 	"sync"
@@ -113,11 +114,15 @@ type load struct {
 	connections int
 	seconds     time.Duration // measured
 	least       int64         // questions measured, for which it may take longer
+	tolerant    bool          // failures are counted, and do not end the run
 
 	done      atomic.Int64 // questions
 	received  atomic.Int64 // bytes of bodies
 	measuring atomic.Bool
 	ending    atomic.Bool
+
+	mu     sync.Mutex
+	failed map[string]int // while measuring, by what was answered
 }
 
 // sample is what one contender did in one round.
@@ -125,6 +130,7 @@ type sample struct {
 	questions  int64
 	elapsed    time.Duration
 	latencies  []time.Duration // sorted
+	failed     map[string]int  // questions, by what was answered
 	contender  time.Duration   // processor time
 	simulator  time.Duration
 	generator  time.Duration
@@ -167,8 +173,7 @@ func (l *load) run(ctx context.Context) (sample, error) {
 				failures <- fmt.Errorf("cannot be connected to: %w", err)
 				return
 			}
-			defer line.close()
-			latencies[i], err = l.ask(line, i)
+			latencies[i], err = l.ask(ctx, line, i)
 			if err != nil {
 				failures <- err
 			}
@@ -181,6 +186,7 @@ func (l *load) run(ctx context.Context) (sample, error) {
 	if err != nil {
 		return sample{}, fmt.Errorf("%s: %w", l.contender.name, err)
 	}
+	s.failed = l.failed
 	s.latencies = slices.Concat(latencies...)
 	slices.Sort(s.latencies)
 	if len(s.latencies) == 0 || s.contender == 0 {
@@ -242,8 +248,10 @@ func wait(ctx context.Context, d time.Duration, failures <-chan error) error {
 	}
 }
 
-// ask asks one question after the other over one connection.
-func (l *load) ask(c *line, number int) ([]time.Duration, error) {
+// ask asks one question after the other over one connection, and closes it. After a
+// failure that does not end the run it goes on over a new one.
+func (l *load) ask(ctx context.Context, c *line, number int) ([]time.Duration, error) {
+	defer func() { c.close() }()
 	request := l.contender.request.copyFor()
 	latencies := make([]time.Duration, 0, 1<<14)
 	for i := number; !l.ending.Load(); i++ {
@@ -251,11 +259,20 @@ func (l *load) ask(c *line, number int) ([]time.Duration, error) {
 		began := time.Now()
 		c.conn.SetDeadline(began.Add(patience))
 		status, body, err := c.exchange(request.fill(l.scene.count.Add(1), child.number))
-		if err != nil {
+		if err == nil && (status != 200 || !bytes.Contains(body, l.contender.success)) {
+			err = fmt.Errorf("status %d, and not the answer expected: %.600s", status, body)
+		}
+		if err != nil && !l.tolerant {
 			return nil, err
 		}
-		if status != 200 || !bytes.Contains(body, l.contender.success) {
-			return nil, fmt.Errorf("status %d, and not the answer expected: %.600s", status, body)
+		if err != nil {
+			l.note(status, body)
+			c.close()
+			c, err = l.scene.dial(ctx, l.contender.address)
+			if err != nil {
+				return nil, err
+			}
+			continue
 		}
 		if l.measuring.Load() {
 			latencies = append(latencies, time.Since(began))
@@ -265,3 +282,22 @@ func (l *load) ask(c *line, number int) ([]time.Duration, error) {
 	}
 	return latencies, nil
 }
+
+// note counts a failure.
+func (l *load) note(status int, body []byte) {
+	if !l.measuring.Load() {
+		return
+	}
+	what := "no answer"
+	if status != 0 {
+		what = fmt.Sprintf("HTTP %d %s", status, responseCode.Find(body))
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failed == nil {
+		l.failed = map[string]int{}
+	}
+	l.failed[what]++
+}
+
+var responseCode = regexp.MustCompile(`(SMSP|CPIS)-[0-9]{4}`)

@@ -150,7 +150,7 @@ func (p *patterns) measureSlow(ctx context.Context, scenes [2]*scene) error {
 	for range o.rounds {
 		for i, side := range sides {
 			l := side.load(o.flight)
-			l.least = int64(2 * o.flight)
+			l.least, l.tolerant = int64(2*o.flight), true
 			seen := side.watchPeak(ctx)
 			sample, err := l.run(ctx)
 			highest := seen()
