@@ -50,7 +50,12 @@ func (s *scene) startWard(ctx context.Context, cores string) (*process, error) {
 }
 
 func (s *scene) startSimulator(ctx context.Context) (*process, error) {
-	p, err := s.start(s.cores.others, "spinesim", s.path("spinesim"), "-config", s.path("spinesim.toml"))
+	return s.startSimulatorBy(ctx, "spinesim.toml")
+}
+
+// startSimulatorBy starts it with a configuration file of the scene.
+func (s *scene) startSimulatorBy(ctx context.Context, file string) (*process, error) {
+	p, err := s.start(s.cores.others, "spinesim", s.path("spinesim"), "-config", s.path(file))
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +105,7 @@ func compare(ctx context.Context, s *scene, r *report) error {
 	}
 	for range s.options.rounds {
 		for i, c := range contenders {
-			l := &load{scene: s, contender: c, simulator: simulator}
+			l := &load{scene: s, contender: c, simulator: simulator, connections: s.options.connections, seconds: s.options.seconds, least: int64(100 * s.options.connections)}
 			sample, err := l.run(ctx)
 			if err != nil {
 				return err

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"regexp"
 	"slices"
 	"strconv"
 	"sync"
@@ -110,10 +111,18 @@ type load struct {
 	contender *contender
 	simulator *process
 
+	connections int
+	seconds     time.Duration // measured
+	least       int64         // questions measured, for which it may take longer
+	tolerant    bool          // failures are counted, and do not end the run
+
 	done      atomic.Int64 // questions
 	received  atomic.Int64 // bytes of bodies
 	measuring atomic.Bool
 	ending    atomic.Bool
+
+	mu     sync.Mutex
+	failed map[string]int // while measuring, by what was answered
 }
 
 // sample is what one contender did in one round.
@@ -121,6 +130,7 @@ type sample struct {
 	questions  int64
 	elapsed    time.Duration
 	latencies  []time.Duration // sorted
+	failed     map[string]int  // questions, by what was answered
 	contender  time.Duration   // processor time
 	simulator  time.Duration
 	generator  time.Duration
@@ -145,34 +155,38 @@ func (s sample) percentile(p float64) time.Duration {
 
 // run asks with every connection at once: first to warm up, then measured.
 func (l *load) run(ctx context.Context) (sample, error) {
-	o := l.scene.options
-	lines := make([]*line, o.connections)
+	const dialledAtOnce = 16
+	lines := make([]*line, l.connections)
+	latencies := make([][]time.Duration, l.connections)
+	failures := make(chan error, l.connections)
+	dialling := make(chan struct{}, dialledAtOnce)
+	var opened, asking sync.WaitGroup
+	opened.Add(l.connections)
 	for i := range lines {
-		var err error
-		lines[i], err = l.scene.dial(ctx, l.contender.address)
-		if err != nil {
-			return sample{}, fmt.Errorf("%s cannot be connected to: %w", l.contender.name, err)
-		}
-		defer lines[i].close()
-	}
-	latencies := make([][]time.Duration, o.connections)
-	failures := make(chan error, o.connections)
-	var asking sync.WaitGroup
-	for i, line := range lines {
 		asking.Go(func() {
-			var err error
-			latencies[i], err = l.ask(line, i)
+			dialling <- struct{}{}
+			line, err := l.scene.dial(ctx, l.contender.address)
+			<-dialling
+			lines[i] = line
+			opened.Done()
+			if err != nil {
+				failures <- fmt.Errorf("cannot be connected to: %w", err)
+				return
+			}
+			latencies[i], err = l.ask(ctx, line, i)
 			if err != nil {
 				failures <- err
 			}
 		})
 	}
+	opened.Wait()
 	s, err := l.watch(ctx, failures)
 	l.ending.Store(true)
 	asking.Wait()
 	if err != nil {
 		return sample{}, fmt.Errorf("%s: %w", l.contender.name, err)
 	}
+	s.failed = l.failed
 	s.latencies = slices.Concat(latencies...)
 	slices.Sort(s.latencies)
 	if len(s.latencies) == 0 || s.contender == 0 {
@@ -192,9 +206,9 @@ func (l *load) watch(ctx context.Context, failures <-chan error) (sample, error)
 	}
 	l.measuring.Store(true)
 	before, began := l.clocks(), time.Now()
-	err = wait(ctx, l.scene.options.seconds, failures)
+	err = wait(ctx, l.seconds, failures)
 	// A disc that stalls may leave too little for a figure: then it takes longer.
-	enough := before.questions + int64(100*l.scene.options.connections)
+	enough := before.questions + l.least
 	for err == nil && l.done.Load() < enough && time.Since(began) < 2*patience {
 		err = wait(ctx, 50*time.Millisecond, failures)
 	}
@@ -234,8 +248,10 @@ func wait(ctx context.Context, d time.Duration, failures <-chan error) error {
 	}
 }
 
-// ask asks one question after the other over one connection.
-func (l *load) ask(c *line, number int) ([]time.Duration, error) {
+// ask asks one question after the other over one connection, and closes it. After a
+// failure that does not end the run it goes on over a new one.
+func (l *load) ask(ctx context.Context, c *line, number int) ([]time.Duration, error) {
+	defer func() { c.close() }()
 	request := l.contender.request.copyFor()
 	latencies := make([]time.Duration, 0, 1<<14)
 	for i := number; !l.ending.Load(); i++ {
@@ -243,11 +259,20 @@ func (l *load) ask(c *line, number int) ([]time.Duration, error) {
 		began := time.Now()
 		c.conn.SetDeadline(began.Add(patience))
 		status, body, err := c.exchange(request.fill(l.scene.count.Add(1), child.number))
-		if err != nil {
+		if err == nil && (status != 200 || !bytes.Contains(body, l.contender.success)) {
+			err = fmt.Errorf("status %d, and not the answer expected: %.600s", status, body)
+		}
+		if err != nil && !l.tolerant {
 			return nil, err
 		}
-		if status != 200 || !bytes.Contains(body, l.contender.success) {
-			return nil, fmt.Errorf("status %d, and not the answer expected: %.600s", status, body)
+		if err != nil {
+			l.note(status, body)
+			c.close()
+			c, err = l.scene.dial(ctx, l.contender.address)
+			if err != nil {
+				return nil, err
+			}
+			continue
 		}
 		if l.measuring.Load() {
 			latencies = append(latencies, time.Since(began))
@@ -257,3 +282,22 @@ func (l *load) ask(c *line, number int) ([]time.Duration, error) {
 	}
 	return latencies, nil
 }
+
+// note counts a failure.
+func (l *load) note(status int, body []byte) {
+	if !l.measuring.Load() {
+		return
+	}
+	what := "no answer"
+	if status != 0 {
+		what = fmt.Sprintf("HTTP %d %s", status, responseCode.Find(body))
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failed == nil {
+		l.failed = map[string]int{}
+	}
+	l.failed[what]++
+}
+
+var responseCode = regexp.MustCompile(`(SMSP|CPIS)-[0-9]{4}`)

@@ -4,6 +4,9 @@
 //
 //	go run ./bench [-quick] [-out FILE]
 //
+// With -patterns it measures instead the two patterns in which the Spine is asked,
+// beside each other.
+//
 // Everything runs on this machine, each party as a process of its own, with
 // throw-away certificates and synthetic children.
 package main
@@ -38,6 +41,9 @@ type options struct {
 	packages    bool // the packages' own benchmarks
 	codecs      bool // with the bytes of this run
 	contenders  []string
+
+	pattern string // of the Spine, where patterns are compared; "" elsewhere
+	flight  int    // questions in flight while the Spine is slow
 }
 
 func main() {
@@ -65,6 +71,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	set.StringVar(&o.dir, "dir", "", "`FOLDER` for the audit log and everything else; a temporary one if left out")
 	set.BoolVar(&o.pin, "pin", true, "give the contender one core to itself and everything else the others")
 	set.BoolVar(&o.codecs, "codecs", true, "measure the codecs, and run the benchmarks of the codecs and of the log")
+	patterns := set.Bool("patterns", false, "measure the asynchronous pattern beside the synchronous one, and nothing else")
+	set.IntVar(&o.flight, "flight", 1000, "with -patterns: questions in flight while the Spine is slow")
 	quick := set.Bool("quick", false, "everything ten times shorter: a smoke test, not a measurement")
 	file := set.String("out", "", "write the report to `FILE` too")
 	err := set.Parse(args)
@@ -80,11 +88,16 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	o.warm = 1500 * time.Millisecond
 	if *quick {
 		o.seconds, o.warm, o.idle, o.starts = o.seconds/10, o.warm/10, o.idle/10, 2
+		o.flight = max(1, o.flight/10)
 	}
-	if o.rounds < 1 || o.connections < 1 || o.idle < 1 || o.seconds <= 0 || o.tls != "1.2" && o.tls != "1.3" {
-		return fmt.Errorf("-rounds, -connections, -idle and -seconds must be more than 0, and -tls 1.2 or 1.3")
+	if o.flight < 1 || o.rounds < 1 || o.connections < 1 || o.idle < 1 || o.seconds <= 0 || o.tls != "1.2" && o.tls != "1.3" {
+		return fmt.Errorf("-rounds, -connections, -flight, -idle and -seconds must be more than 0, and -tls 1.2 or 1.3")
 	}
-	r, err := measure(ctx, o, *quick)
+	take := measure
+	if *patterns {
+		take = measurePatterns
+	}
+	r, err := take(ctx, o, *quick)
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ type report struct {
 	starts       starts
 	idle         idle
 	verified     string
+	patterns     *patterns // all there is beside the machine, if it is there
 	loadAfter    string
 }
 
@@ -84,6 +85,10 @@ func (r *report) markdown() string {
 		fmt.Fprintf(w, "**A smoke test, ten times shorter than a measurement: its figures mean nothing.**\n\n")
 	}
 	r.writeMachine(w)
+	if r.patterns != nil {
+		r.patterns.write(w, r)
+		return w.String()
+	}
 	r.writeService(w)
 	r.writeRatios(w)
 	r.writeCodecs(w)

@@ -33,6 +33,7 @@ type scene struct {
 	children []child
 
 	simulatorAddress string
+	operations       string       // address of health and metrics; "" for none
 	count            atomic.Int64 // of requests, so that no id is used twice
 
 	// question is what Ward is sent; passed is what Ward then sends, and what the
@@ -107,7 +108,14 @@ func (s *scene) prepare(ctx context.Context) error {
 // dress makes the files, and learns from Ward what it sends to the Spine.
 func (s *scene) dress(ctx context.Context) error {
 	var err error
-	s.stage, err = stage.Set(stage.Options{Dir: s.dir, SpineTLS: s.options.tls, Limits: "connections = 20000\nconnections_per_address = 20000"})
+	set := stage.Options{Dir: s.dir, SpineTLS: s.options.tls, Pattern: patternSync, Limits: "connections = 20000\nconnections_per_address = 20000"}
+	if s.options.pattern != "" {
+		err = s.forPattern(&set)
+	}
+	if err != nil {
+		return err
+	}
+	s.stage, err = stage.Set(set)
 	if err != nil {
 		return err
 	}
@@ -134,7 +142,9 @@ func (s *scene) dress(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.passed, err = s.tap(ctx)
+	if s.options.pattern == "" {
+		s.passed, err = s.tap(ctx)
+	}
 	return err
 }
 

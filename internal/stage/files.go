@@ -46,6 +46,7 @@ from_asid = "{{.ProviderASID}}"
 max_tls = "{{.SpineTLS}}"
 connect_timeout = "{{.ConnectTimeout}}"
 breaker_failures = 1000000 # many children of the simulator get no answer, one after the other
+{{.SpineSettings}}
 {{if ne .Pattern "sync"}}
 [spine.contract]
 from_party = "{{.PartyKey}}"
@@ -111,7 +112,7 @@ audit_identities = ["urn:nhs-uk:identity:ods:{{.ClientODS}}"]
 asid = "{{.ClientASID}}"
 per_second = 100000
 burst = 100000
-questions = 256
+questions = {{.Questions}}
 {{if .Demographics}}verify_number = "pds"
 {{end}}{{.Client}}
 {{.Ward}}
@@ -158,6 +159,7 @@ management = "{{.SpineManagement}}"
 certificate = "spinesim.pem"
 key = "spinesim-key.pem"
 client_cas = "ca.pem"
+reply_urls = [{{range .ReplyURLs}}"{{.}}", {{end}}]
 generate = {{.Generate}}
 `
 
@@ -175,7 +177,8 @@ type fields struct {
 	Instance                                                                              string
 	PartyKey                                                                              string // ours
 	Contract                                                                              spinesim.Contract
-	Replies                                                                               string // address
+	Replies                                                                               string   // address
+	ReplyURLs                                                                             []string // of all instances
 }
 
 func (s *Stage) writeFiles(o Options) error {
@@ -189,6 +192,7 @@ func (s *Stage) writeFiles(o Options) error {
 		Spine: s.SpineURL(), SpineASID: spinesim.TestASID,
 		SpineAddress: s.Simulator.Addr(), SpineManagement: s.Simulator.ManagementAddr(),
 		OtherName: "demo-maternity", OtherUsername: OtherUsername, Children: s.oneForEachCode(),
+		ReplyURLs: s.replyURLs(),
 	}
 	if s.Pattern == "async" {
 		f.Contract = s.Simulator.Contract()

@@ -60,9 +60,12 @@ type Options struct {
 	// Simulator and Platform may change the configuration of either before it is made.
 	Simulator func(*spinesim.Config)
 	Platform  func(*platform.Config)
-	// Ward, Limits and Client are TOML that is added to the provider's
-	// configuration: at its end, to its limits, and to its one client.
-	Ward, Limits, Client string
+	// Questions are how many its one client may have under way; 256.
+	Questions int
+	// Ward, Limits, SpineSettings and Client are TOML that is added to the provider's
+	// configuration: at its end, to its limits, to its section of the Spine, and to its
+	// one client.
+	Ward, Limits, SpineSettings, Client string
 }
 
 // Stage is a set stage with a running simulator.
@@ -84,6 +87,7 @@ type Stage struct {
 func (o Options) withDefaults() Options {
 	o.Budget = cmp.Or(o.Budget, 9*time.Second)
 	o.SpineTLS = cmp.Or(o.SpineTLS, "1.2")
+	o.Questions = cmp.Or(o.Questions, 256)
 	o.Pattern = cmp.Or(o.Pattern, os.Getenv("WARD_PATTERN"), "sync")
 	if o.Pattern == "sds" {
 		o.Listed, o.Directory = cmp.Or(o.Listed, "async"), cmp.Or(o.Directory, "fhir")
@@ -139,12 +143,14 @@ func Set(o Options) (*Stage, error) {
 }
 
 // expectReplies tells the simulator where each instance takes replies, in turn.
-func (s *Stage) expectReplies() error {
+func (s *Stage) expectReplies() error { return s.Simulator.SetReplyURLs(s.replyURLs()...) }
+
+func (s *Stage) replyURLs() []string {
 	var urls []string
 	for _, each := range append([]*Stage{s}, s.Replicas...) {
 		urls = append(urls, "https://"+each.replies+"/replies")
 	}
-	return s.Simulator.SetReplyURLs(urls...)
+	return urls
 }
 
 // SpineURL is where the simulator takes questions in this stage's pattern.

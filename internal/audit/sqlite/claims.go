@@ -26,8 +26,35 @@ func claim(conn *sqlite.Conn, g audit.Group) error {
 	if err != nil {
 		return err
 	}
-	return execute(conn, "DELETE FROM claims WHERE key IN (SELECT key FROM claims WHERE until < ? ORDER BY until LIMIT ?)",
-		g.Forget, len(g.Claims)+forgotten)
+	return forget(conn, g.Forget, len(g.Claims)+forgotten)
+}
+
+// forget removes as many claims as it may of those that ended before a Unix time, the
+// first to end first. One statement that does both would make a table of its own for
+// the keys in between, at more cost than all the rest, whether there are any or not.
+func forget(conn *sqlite.Conn, before int64, most int) error {
+	stmt, err := conn.Prepare("SELECT key FROM claims WHERE until < ? ORDER BY until LIMIT ?")
+	if err != nil {
+		return err
+	}
+	stmt.BindInt64(1, before)
+	stmt.BindInt64(2, int64(most))
+	var ended []audit.ClaimKey
+	for {
+		found, err := stmt.Step()
+		if err != nil {
+			return err
+		}
+		if !found {
+			break
+		}
+		var key audit.ClaimKey
+		stmt.ColumnBytes(0, key[:])
+		ended = append(ended, key)
+	}
+	return each(conn, "DELETE FROM claims WHERE key = ?", ended, func(stmt *sqlite.Stmt, key audit.ClaimKey) {
+		stmt.BindBytes(1, key[:])
+	})
 }
 
 // Claims implements audit.Reader.

@@ -49,7 +49,7 @@ func run(m *testing.M) int {
 	return code
 }
 
-func database(t *testing.T) string {
+func database(t testing.TB) string {
 	t.Helper()
 	url, err := server.Database()
 	if err != nil {
@@ -71,7 +71,7 @@ func execute(t *testing.T, url, script string) {
 	}
 }
 
-func newKeys(t *testing.T) *seal.Keys {
+func newKeys(t testing.TB) *seal.Keys {
 	t.Helper()
 	sealing, err := seal.GenerateSealingKey(rand.Reader)
 	if err != nil {
@@ -97,12 +97,12 @@ func newKeys(t *testing.T) *seal.Keys {
 }
 
 // open opens the table for an instance of its own.
-func open(t *testing.T, url string, keys *seal.Keys) *handover.Table {
+func open(t testing.TB, url string, keys *seal.Keys) *handover.Table {
 	t.Helper()
 	return openAs(t, url, keys, newID())
 }
 
-func openAs(t *testing.T, url string, keys *seal.Keys, instance string) *handover.Table {
+func openAs(t testing.TB, url string, keys *seal.Keys, instance string) *handover.Table {
 	t.Helper()
 	table, err := handover.Open(t.Context(), handover.Options{URL: url, Instance: instance, Keys: keys, Remember: time.Hour, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -119,7 +119,7 @@ type replica struct {
 	untaken []replies.Discard
 }
 
-func newReplica(t *testing.T, url string, keys *seal.Keys) *replica {
+func newReplica(t testing.TB, url string, keys *seal.Keys) *replica {
 	t.Helper()
 	r := &replica{}
 	r.Room = replies.NewRoom(replies.Options{Waiting: 1000, Remembered: 1000, Remember: time.Hour, Now: time.Now, Exchange: open(t, url, keys),
