@@ -268,10 +268,11 @@ func (l *load) ask(ctx context.Context, c *line, number int) ([]time.Duration, e
 		if err != nil {
 			l.note(status, body)
 			c.close()
-			c, err = l.scene.dial(ctx, l.contender.address)
+			again, err := l.scene.dial(ctx, l.contender.address)
 			if err != nil {
-				return nil, err
+				return nil, fmt.Errorf("cannot be connected to again: %w", err)
 			}
+			c = again
 			continue
 		}
 		if l.measuring.Load() {
