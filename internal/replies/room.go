@@ -181,6 +181,15 @@ func (r *Room) Deliver(ctx context.Context, refTo string, reply Reply) (fate Fat
 	return fate, correlation, nil
 }
 
+// Bring hands over a reply that came in the HTTP response to our own message, to the
+// question that sent it. If that has another one, or has ended, it is untaken.
+func (r *Room) Bring(refTo string, reply Reply) {
+	fate, correlation := r.deliver(strings.ToUpper(refTo), reply)
+	if fate != Delivered {
+		r.untaken(Discard{Fate: fate, RefTo: refTo, Correlation: correlation, Reply: reply})
+	}
+}
+
 // deliver is Deliver for the questions of this room.
 func (r *Room) deliver(refTo string, reply Reply) (Fate, string) {
 	r.mu.Lock()
