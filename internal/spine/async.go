@@ -40,12 +40,12 @@ func (c *Client) attemptAsync(ctx context.Context, route Route, correlation stri
 	var resent atomic.Bool
 	go func() {
 		s := c.send(waiting, route, message, id, &resent)
-		if s.reply != nil {
-			c.config.Replies.Bring(id, *s.reply)
-		}
 		signals <- s
 		if s.final {
 			stop()
+		}
+		if s.reply != nil {
+			c.config.Replies.Bring(id, *s.reply)
 		}
 	}()
 	reply, err := expected.Wait(waiting)
