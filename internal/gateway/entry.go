@@ -31,7 +31,7 @@ func (g *Gateway) entry(q Question, kind audit.Kind, answer cpis.Answer) audit.E
 		e.AuditIdentities = append(e.AuditIdentities, audit.Identity{Type: identity.Type, URI: identity.URI})
 	}
 	if kind == audit.Intent {
-		e.Reason = strings.Join(g.remarks(q), "; ")
+		e.Reason = joined("", g.remarks(q))
 		return e
 	}
 	e.Outcome = answer.Outcome().String()
@@ -39,7 +39,7 @@ func (g *Gateway) entry(q Question, kind audit.Kind, answer cpis.Answer) audit.E
 	e.Notified = answer.Notified().String()
 	e.Reason = answer.Reason()
 	if kind == audit.Refused {
-		e.Reason = strings.Join(append([]string{e.Reason}, g.remarks(q)...), "; ")
+		e.Reason = joined(e.Reason, g.remarks(q))
 	}
 	findings, _ := answer.Findings()
 	e.Records, e.Accesses = len(findings.Records), len(findings.Accesses)
@@ -64,6 +64,14 @@ func (g *Gateway) remarks(q Question) []string {
 		remarks = append(remarks, "a date of birth came, which is not compared for this client")
 	}
 	return remarks
+}
+
+// joined is a reason, which may be missing, with remarks after it.
+func joined(reason string, remarks []string) string {
+	if reason != "" {
+		remarks = append([]string{reason}, remarks...)
+	}
+	return strings.Join(remarks, "; ")
 }
 
 func auditAuthor(author cpis.Author) *audit.Author {

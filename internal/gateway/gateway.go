@@ -6,7 +6,6 @@ package gateway
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/wardsmsp/ward/cpis"
@@ -131,7 +130,7 @@ func (g *Gateway) Ask(ctx context.Context, q Question) (cpis.Answer, error) {
 		answer = answer.Withheld("what was found is longer than an entry of the audit log can hold")
 		outcome = g.entry(q, audit.Outcome, answer)
 	}
-	outcome.Reason = strings.Join(append([]string{outcome.Reason}, remarks...), "; ")
+	outcome.Reason = joined(outcome.Reason, remarks)
 	outcome.SpineMessageIDs = ids[:used]
 	_, err = g.log.Append(ctx, outcome)
 	if err != nil {
@@ -184,9 +183,14 @@ func (g *Gateway) recordNothingAsked(ctx context.Context, q Question) {
 // ask makes the checks and asks. It keeps a failure of Ward's own from leaving a
 // question without an outcome (WRD-VAL-18).
 func (g *Gateway) ask(ctx context.Context, q Question, ids []string, end time.Time) (answer cpis.Answer, remarks []string, used int) {
+	asked := false
 	defer func() {
-		if recover() != nil {
+		switch {
+		case recover() == nil:
+		case asked:
 			answer, used = cpis.Failed(cpis.InternalAfterSent, "the provider failed while asking"), len(ids)
+		default:
+			answer = cpis.Failed(cpis.InternalNotSent, "the provider failed over a check before it asked")
 		}
 	}()
 	ctx, cancel := context.WithDeadline(context.WithValue(ctx, asking{}, q), end)
@@ -202,6 +206,7 @@ func (g *Gateway) ask(ctx context.Context, q Question, ids []string, end time.Ti
 		}
 		verification = max(verification, found.Verification)
 	}
+	asked = true
 	answer, used = g.spine.Ask(ctx, q.Correlation, q.Query, ids)
 	return answer.WithVerification(verification), remarks, used
 }

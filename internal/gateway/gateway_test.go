@@ -83,13 +83,16 @@ const (
 	reserve = 500 * time.Millisecond
 )
 
-// gate makes a gateway over a journal, with ids A, B, C and so on.
-func gate(j *journal) *gateway.Gateway {
+// gate makes a gateway over a journal.
+func gate(j *journal) *gateway.Gateway { return checked(j) }
+
+func checked(j *journal, checks ...gateway.Check) *gateway.Gateway {
 	n := 0
 	return gateway.New(gateway.Config{
 		Budget: budget, RecordReserve: reserve, ConnectRetries: 1,
-		Now:   time.Now,
-		NewID: func() string { n++; return fmt.Sprintf("ID-%d", n) },
+		Checks: checks,
+		Now:    time.Now,
+		NewID:  func() string { n++; return fmt.Sprintf("ID-%d", n) },
 	}, j, j)
 }
 
@@ -410,6 +413,41 @@ func TestBirthDateIsNotRecorded(t *testing.T) {
 		said := fmt.Sprintf("%+v", j.entries)
 		if strings.Contains(said, "2019") || strings.Contains(j.entries[0].Reason, "date of birth") == verifies {
 			t.Errorf("verifies %t: recorded %s", verifies, said)
+		}
+	}
+}
+
+// WRD-VAL-18, WRD-RC-07: a failure of our own over a check is recorded, and nobody is
+// told that somebody may have been notified: nothing was sent.
+func TestFailureOverACheckIsRecorded(t *testing.T) {
+	j := &journal{answer: found(t), used: 1}
+	g := checked(j, func(context.Context, gateway.Question) gateway.Finding { panic("a failure of ours") })
+	got, err := g.Ask(t.Context(), question(t, child))
+	if err != nil || got.Outcome() != cpis.InternalNotSent || got.Notified() != cpis.NotifiedNo {
+		t.Errorf("%s, notified %s, %v", got.Outcome(), got.Notified(), err)
+	}
+	steps(t, j, "intent", "outcome")
+	if len(j.last().SpineMessageIDs) != 0 {
+		t.Errorf("recorded that %v were used", j.last().SpineMessageIDs)
+	}
+}
+
+// WRD-PDS-05: what a check remarks is recorded with the outcome, also of an answer that
+// is withheld.
+func TestRemarksOfChecksAreRecorded(t *testing.T) {
+	remark := func(context.Context, gateway.Question) gateway.Finding { return gateway.Finding{Remark: "not verified"} }
+	for _, tt := range []struct {
+		answer cpis.Answer
+		want   string
+	}{
+		{found(t), "not verified"},
+		{cpis.Failed(cpis.SentNoAnswer, "no response came"), "no response came; not verified"},
+		{foundBy(t, strings.Repeat("N", audit.MaxDetail)), "what was found is longer than an entry of the audit log can hold; not verified"},
+	} {
+		j := &journal{answer: tt.answer, used: 1}
+		_, err := checked(j, remark).Ask(t.Context(), question(t, child))
+		if err != nil || j.last().Reason != tt.want {
+			t.Errorf("%s: recorded %q, want %q", tt.answer.Outcome(), j.last().Reason, tt.want)
 		}
 	}
 }

@@ -94,6 +94,7 @@ type Room struct {
 	stop    context.CancelFunc
 
 	mu      sync.Mutex
+	stopped bool
 	waiting map[string]*Expected // by the id of their message
 	ended   map[string]ending
 	order   []string // the keys of ended, the oldest first
@@ -117,9 +118,13 @@ func NewRoom(options Options) *Room {
 	return r
 }
 
-// Stop ends what the room does of itself. Questions that still wait get no reply
-// from other replicas any more.
+// Stop ends what the room does of itself, and returns when everything that nobody took
+// has been told. Questions that still wait get no reply from other replicas any more.
+// It belongs before the end of the log in which that is recorded.
 func (r *Room) Stop() {
+	r.mu.Lock()
+	r.stopped = true
+	r.mu.Unlock()
 	r.stop()
 	r.running.Wait()
 }
@@ -181,6 +186,15 @@ func (r *Room) Deliver(ctx context.Context, refTo string, reply Reply) (fate Fat
 	return fate, correlation, nil
 }
 
+// Bring hands over a reply that came in the HTTP response to our own message, to the
+// question that sent it. If that has another one, or has ended, it is untaken.
+func (r *Room) Bring(refTo string, reply Reply) {
+	fate, correlation := r.deliver(strings.ToUpper(refTo), reply)
+	if fate != Delivered {
+		r.untaken(Discard{Fate: fate, RefTo: refTo, Correlation: correlation, Reply: reply})
+	}
+}
+
 // deliver is Deliver for the questions of this room.
 func (r *Room) deliver(refTo string, reply Reply) (Fate, string) {
 	r.mu.Lock()
@@ -205,22 +219,28 @@ func (r *Room) deliver(refTo string, reply Reply) (Fate, string) {
 	}
 }
 
-// arrive takes in what was left for this room. It was in time when it was left.
+// arrive takes in what was left for this room. It was in time when it was left. What
+// nobody takes is told meanwhile: an answer, and those who fetch, must not wait for it.
 func (r *Room) arrive(left Left) {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	e, waits := r.waiting[left.RefTo]
 	fate := Late
 	switch {
 	case waits && !e.answered:
 		e.take(left.Reply)
-		fate = Delivered
+		return
 	case waits || r.ended[left.RefTo].answered:
 		fate = Repeated
 	}
-	r.mu.Unlock()
-	if fate != Delivered {
+	tell := func() {
 		r.untaken(Discard{Fate: fate, RefTo: left.RefTo, Correlation: left.Correlation, Reply: left.Reply})
 	}
+	if r.stopped {
+		go tell() // by a question that outlived the room: nobody waits for it
+		return
+	}
+	r.running.Go(tell)
 }
 
 func (r *Room) untaken(d Discard) {

@@ -141,6 +141,51 @@ func TestReplyAtTheLastMoment(t *testing.T) {
 	}
 }
 
+// left is an Exchange in which a reply is left for every question.
+type left struct{ reply replies.Left }
+
+func (l left) Expect(context.Context, replies.Question, time.Duration) error { return nil }
+
+func (l left) End(context.Context, string, bool) (replies.Left, bool, error) {
+	return l.reply, true, nil
+}
+
+func (l left) Leave(context.Context, string, replies.Reply) (replies.Fate, string, error) {
+	return replies.Unasked, "", nil
+}
+
+func (l left) Run(ctx context.Context, _ func(replies.Left)) { <-ctx.Done() }
+
+// WRD-SPN-17, WRD-OPS-19: an answer does not wait until a second reply, which another
+// replica received, is on record; but the end of the room does.
+func TestAnswerDoesNotWaitForTheRecordOfAnother(t *testing.T) {
+	hang := make(chan struct{})
+	var untaken []replies.Fate
+	r := newRoom(t, func(o *replies.Options) {
+		o.Exchange = left{replies.Left{RefTo: first, Reply: replies.Reply{MessageID: "another"}}}
+		o.Untaken = func(d replies.Discard) { <-hang; untaken = append(untaken, d.Fate) }
+	})
+	e := expect(t, r, first)
+	deliver(t, r, first, "r")
+	_, err := e.Wait(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := make(chan struct{})
+	go func() { e.Close(); close(closed) }()
+	select {
+	case <-closed:
+	case <-time.After(2 * time.Second):
+		t.Error("the answer waits for the record of a reply that nobody took")
+	}
+	close(hang)
+	<-closed
+	r.Stop()
+	if len(untaken) != 1 || untaken[0] != replies.Repeated {
+		t.Errorf("when the room has stopped, told: %v", untaken)
+	}
+}
+
 // WRD-OPS-19: what waits and what is remembered is bounded.
 func TestRoomIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/wardsmsp/ward/cpis"
@@ -27,33 +28,32 @@ func (c *Client) attemptAsync(ctx context.Context, route Route, correlation stri
 	deadline, _ := ctx.Deadline()
 	expected, err := c.config.Replies.Expect(ctx, replies.Question{MessageID: id, Correlation: correlation, Until: deadline})
 	if err != nil {
-		return cpis.Failed(cpis.NotSent, "the reply could not be waited for"), false
+		return cpis.Failed(cpis.NotSent, notAwaited), false
 	}
 	defer expected.Close()
 
+	// A reply that comes first ends the wait and whatever would be sent again, but not
+	// an exchange under way.
 	waiting, stop := context.WithCancel(ctx)
 	defer stop()
 	signals := make(chan signal, 1)
+	var resent atomic.Bool
 	go func() {
-		// A reply that comes first ends the wait, not the exchange.
-		sending, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
-		defer cancel()
-		s := c.send(sending, route, message, id)
+		s := c.send(waiting, route, message, id, &resent)
 		signals <- s
 		if s.final {
 			stop()
 		}
+		if s.reply != nil {
+			c.config.Replies.Bring(id, *s.reply)
+		}
 	}()
 	reply, err := expected.Wait(waiting)
 	if err == nil {
-		return c.judgeMessage(reply, q, id), false
+		return c.judgeMessage(reply, q, id, resent.Load()), false
 	}
-	select {
-	case s := <-signals:
-		return s.failure, s.again
-	default:
-		return cpis.Failed(cpis.AsyncNotAcked, "no acknowledgement came within the budget of the request"), false
-	}
+	s := <-signals // which has the same deadline
+	return s.failure, s.again
 }
 
 // renderMessage writes the whole HTTP request. The message and the interaction in it
@@ -89,33 +89,49 @@ func (c *Client) renderMessage(route Route, q cpis.Query, id string) ([]byte, er
 // signal is what became of sending: what the outcome is unless a reply comes.
 type signal struct {
 	failure cpis.Answer
-	final   bool // no reply will come
-	again   bool // another attempt is allowed
+	final   bool           // no reply will come
+	again   bool           // another attempt is allowed
+	reply   *replies.Reply // which came at once, instead of an acknowledgement
 }
 
 // send sends a message, and sends the same one once more only where the contract
-// wants that and where the Spine has promised to drop what it has had before.
-func (c *Client) send(ctx context.Context, route Route, message []byte, id string) signal {
+// wants that and where the Spine has promised to drop what it has had before. It keeps
+// a failure of Ward's own, over what came, to this question (WRD-VAL-18).
+func (c *Client) send(ctx context.Context, route Route, message []byte, id string, resent *atomic.Bool) (s signal) {
+	defer func() {
+		if recover() != nil {
+			s = signal{failure: cpis.Failed(cpis.InternalAfterSent, "the provider failed while sending")}
+		}
+	}()
 	began := c.config.Now()
-	for resent := 0; ; resent++ {
+	for copies := 0; ; copies++ {
 		r, err := c.pool.exchange(ctx, route.Endpoint, message)
 		var failure *exchangeError
 		switch {
 		case !errors.As(err, &failure):
-			return c.judgeSignal(r, id)
-		case !failure.sent && resent == 0:
-			return signal{cpis.Failed(cpis.NotSent, failure.stage), true, !failure.full}
-		case !c.mayResend(route.Contract, resent, c.config.Now().Sub(began)) || !pause(ctx, route.Contract.RetryInterval):
+			s := c.judgeSignal(r, id)
+			if s.final && copies > 0 {
+				// The first copy may have been taken all the same.
+				return signal{failure: cpis.Failed(cpis.AsyncNotAcked, copyRefused)}
+			}
+			return s
+		case !failure.sent && copies == 0:
+			return signal{failure: cpis.Failed(cpis.NotSent, failure.stage), final: true, again: !failure.full}
+		case !c.mayResend(route.Contract, copies, c.config.Now().Sub(began)) || !pause(ctx, route.Contract.RetryInterval):
 			return signal{failure: cpis.Failed(cpis.AsyncNotAcked, failure.stage)}
 		}
+		resent.Store(true)
 	}
 }
+
+// copyRefused is the reason where nobody knows which of several copies was refused.
+const copyRefused = "the message was not acknowledged, and a copy of it was refused"
 
 // mayResend reports whether a message that was not acknowledged may be sent once more:
 // the contract has it acknowledged, says how often and when, and has a second copy
 // dropped as long as the Spine remembers the first (WRD-SPN-07).
-func (c *Client) mayResend(contract ebxml.Contract, resent int, elapsed time.Duration) bool {
-	return contract.AckRequested && contract.DuplicateElimination && resent < contract.Retries &&
+func (c *Client) mayResend(contract ebxml.Contract, copies int, elapsed time.Duration) bool {
+	return contract.AckRequested && contract.DuplicateElimination && copies < contract.Retries &&
 		contract.RetryInterval > 0 && elapsed+2*contract.RetryInterval < contract.PersistDuration
 }
 
@@ -141,18 +157,25 @@ func (c *Client) judgeSignal(r received, id string) signal {
 		return acknowledged
 	}
 	m, err := ebxml.Read(r.mediaType, r.body, ebxml.Limits{Bytes: c.config.MaxReply})
+	about := m.Header.RefToMessageID
+	if m.Kind == ebxml.Fault && about == "" {
+		about = id // as a rule a fault has no ebXML header
+	}
 	switch {
 	case err != nil && success:
 		return signal{failure: cpis.Failed(cpis.AsyncNotAcked, "what came instead of an acknowledgement is not one")}
 	case err != nil:
 		return signal{failure: cpis.Failed(cpis.SpineHTTPError, status), final: r.status >= 400 && r.status < 500}
+	case !strings.EqualFold(about, id):
+		return signal{failure: cpis.Failed(cpis.AsyncNotAcked, "what came instead of an acknowledgement is about another message")}
 	case m.Kind == ebxml.Fault:
 		return signal{failure: c.judgeFaultDocument(m.Payload, id), final: true}
-	case !strings.EqualFold(m.Header.RefToMessageID, id):
-		return signal{failure: cpis.Failed(cpis.AsyncNotAcked, "what came instead of an acknowledgement is about another message")}
 	case m.Kind == ebxml.MessageError:
 		return signal{failure: cpis.Failed(cpis.SpineReject, "the Spine did not take the message: an ebXML error"), final: true}
 	case m.Kind == ebxml.Acknowledgment && success:
+		return acknowledged
+	case m.Kind == ebxml.Business && success: // under another SyncReply than MSHSignalsOnly
+		acknowledged.reply = &replies.Reply{Action: m.Header.Action, MessageID: m.Header.MessageID, Payload: m.Payload, Received: c.config.Now()}
 		return acknowledged
 	default:
 		return signal{failure: cpis.Failed(cpis.AsyncNotAcked, "what came instead of an acknowledgement is not one")}
@@ -166,8 +189,11 @@ func (c *Client) judgeFaultDocument(document, id string) cpis.Answer {
 
 // judgeMessage decides what a reply to the message id means. The room gave it to this
 // question because it refers to its message.
-func (c *Client) judgeMessage(reply replies.Reply, q cpis.Query, id string) cpis.Answer {
-	if len(reply.Errors) > 0 {
+func (c *Client) judgeMessage(reply replies.Reply, q cpis.Query, id string, resent bool) cpis.Answer {
+	switch {
+	case len(reply.Errors) > 0 && resent:
+		return cpis.Failed(cpis.AsyncNotAcked, copyRefused)
+	case len(reply.Errors) > 0:
 		return cpis.Failed(cpis.SpineReject, "the Spine did not take the message: an ebXML error that came later")
 	}
 	tree, err := xmlstrict.Parse(reply.Payload, c.limits())

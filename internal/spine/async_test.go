@@ -33,16 +33,22 @@ func reliable() ebxml.Contract {
 }
 
 // asyncClient asks a peer over the asynchronous pattern and waits in the room.
-func asyncClient(t *testing.T, p *peer, contract ebxml.Contract) (*spine.Client, *replies.Room) {
+func asyncClient(t *testing.T, p *peer, room *replies.Room, contract ebxml.Contract) *spine.Client {
 	t.Helper()
-	room := replies.NewRoom(replies.Options{Waiting: 16, Remembered: 16, Remember: time.Minute, Now: time.Now})
-	t.Cleanup(room.Stop)
 	route := p.route()
 	route.Pattern, route.Contract = spine.Async, contract
 	return p.client(t, func(c *spine.Config) {
 		c.Routes, c.Replies, c.NewID = route, room, newID
 		c.FirstByteTimeout = 200 * time.Millisecond
-	}), room
+	})
+}
+
+// newRoom is where the questions of one test wait.
+func newRoom(t *testing.T) *replies.Room {
+	t.Helper()
+	room := replies.NewRoom(replies.Options{Waiting: 16, Remembered: 16, Remember: time.Minute, Now: time.Now})
+	t.Cleanup(room.Stop)
+	return room
 }
 
 var ebxmlID = regexp.MustCompile(`<eb:MessageId>([0-9A-F-]{36})</eb:MessageId>`)
@@ -137,7 +143,7 @@ func TestAsynchronousOutcomes(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var room *replies.Room
+			room := newRoom(t)
 			p := newPeer(t, func(v *visit) {
 				id, _ := v.readMessage()
 				c.signal(v, id)
@@ -146,8 +152,7 @@ func TestAsynchronousOutcomes(t *testing.T) {
 				}
 				v.gone()
 			})
-			client, r := asyncClient(t, p, unreliable())
-			room = r
+			client := asyncClient(t, p, room, unreliable())
 			want(t, askWithin(t, client, 700*time.Millisecond), c.want)
 			_, _, ids := p.seen()
 			if len(ids) != 1 {
@@ -202,15 +207,14 @@ func TestAsynchronousRepliesAreJudged(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var room *replies.Room
+			room := newRoom(t)
 			p := newPeer(t, func(v *visit) {
 				id, _ := v.readMessage()
 				// Before the acknowledgement, which never comes.
 				deliver(t, room, id, c.reply(id), replies.Delivered)
 				v.gone()
 			})
-			client, r := asyncClient(t, p, unreliable())
-			room = r
+			client := asyncClient(t, p, room, unreliable())
 			want(t, ask(t, client), c.want)
 		})
 	}
@@ -244,7 +248,7 @@ func TestContractRetries(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var room *replies.Room
+			room := newRoom(t)
 			messages := make(chan string, 16)
 			p := newPeer(t, func(v *visit) {
 				id, message := v.readMessage()
@@ -257,22 +261,18 @@ func TestContractRetries(t *testing.T) {
 				deliver(t, room, id, notFoundTo(id), replies.Delivered)
 				v.gone()
 			})
-			client, r := asyncClient(t, p, c.contract)
-			room = r
+			client := asyncClient(t, p, room, c.contract)
 			got := askWithin(t, client, time.Second)
 			if got.Outcome != c.want || got.Used != 1 {
 				t.Errorf("the outcome is %s after %d attempts, want %s after 1", got.Outcome, got.Used, c.want)
 			}
-			close(messages)
-			first, copies := "", 0
-			for message := range messages {
-				if first == "" {
-					first = message
-				}
-				if message != first {
+			_, _, ids := p.seen()
+			copies := len(ids)
+			first := <-messages
+			for range copies - 1 {
+				if <-messages != first {
 					t.Error("another message was sent again")
 				}
-				copies++
 			}
 			if copies != c.sent {
 				t.Errorf("%d copies were sent, want %d", copies, c.sent)
@@ -286,7 +286,8 @@ func TestContractRetries(t *testing.T) {
 func TestAsynchronousQuestionsThatAreNotSent(t *testing.T) {
 	t.Parallel()
 	p := newPeer(t, func(*visit) {})
-	client, room := asyncClient(t, p, unreliable())
+	room := newRoom(t)
+	client := asyncClient(t, p, room, unreliable())
 	want(t, ask(t, client), asked{cpis.NotSent, cpis.NotifiedNo, "the Spine could not be connected to", 2})
 
 	for range 16 {
@@ -311,7 +312,7 @@ func TestAsynchronousMessage(t *testing.T) {
 				messages <- message
 				v.http(404, "text/html", "")
 			})
-			client, _ := asyncClient(t, p, contract)
+			client := asyncClient(t, p, newRoom(t), contract)
 			ask(t, client)
 			message := <-messages
 			for element, wanted := range map[string]bool{

@@ -36,13 +36,14 @@ func (e *exchangeError) Unwrap() error { return e.cause }
 
 // exchange sends one request to an endpoint over a pooled or new connection and reads
 // its response. The error, if any, is an *exchangeError.
-func (p *pool) exchange(ctx context.Context, endpoint *url.URL, request []byte) (received, error) {
+func (p *pool) exchange(ctx context.Context, endpoint *url.URL, request []byte) (r received, err error) {
 	c, err := p.acquire(ctx, endpoint)
 	if err != nil {
 		return received{}, err
 	}
-	r, reusable, err := p.converse(ctx, c, request)
-	p.release(c, reusable)
+	reusable := false
+	defer func() { p.release(c, reusable) }() // also after a failure of ours
+	r, reusable, err = p.converse(ctx, c, request)
 	return r, err
 }
 
@@ -141,7 +142,8 @@ type conn struct {
 	raw     *countedConn
 	limit   *limitedReader
 	reader  *bufio.Reader
-	idle    time.Time // since when
+	idle    time.Time   // since when
+	expiry  *time.Timer // ends it while it is idle
 }
 
 // countedConn counts the bytes that were handed to the network.

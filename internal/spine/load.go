@@ -9,8 +9,8 @@ import (
 
 // Place takes a place for one question that is going to be asked. Over the synchronous
 // pattern there are as many as connections and questions that may wait for one, so that
-// a slow Spine does not hold more. Whoever gets none is turned away before anything of the question is read; who
-// gets one must leave it when the question has ended.
+// a slow Spine does not hold more. Whoever gets none is turned away before anything of
+// the question is read; who gets one must leave it when the question has ended.
 func (c *Client) Place() (leave func(), ok bool) {
 	select {
 	case c.places <- struct{}{}:
@@ -42,7 +42,8 @@ func (c *Client) Load() Load {
 func verdict(answer cpis.Answer) circuit.Result {
 	switch answer.Outcome() {
 	case cpis.NotSent:
-		if answer.Reason() == noneFree || answer.Reason() == noTimeLeft {
+		switch answer.Reason() {
+		case noneFree, noTimeLeft, notAwaited:
 			return circuit.Neither
 		}
 		return circuit.Failed

@@ -30,7 +30,7 @@ func TestVerdict(t *testing.T) {
 			t.Errorf("%s says %d, want %d", o, got, want)
 		}
 	}
-	for _, reason := range []string{noneFree, noTimeLeft} {
+	for _, reason := range []string{noneFree, noTimeLeft, notAwaited} {
 		if verdict(cpis.Failed(cpis.NotSent, reason)) != circuit.Neither {
 			t.Errorf("%q is taken for a failure of the Spine", reason)
 		}

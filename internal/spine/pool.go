@@ -37,21 +37,25 @@ func newPool(config Config) *pool {
 
 // acquire returns an idle connection to an endpoint that is still good, or a new one.
 // Its errors are *exchangeErrors of requests that were not sent.
-func (p *pool) acquire(ctx context.Context, endpoint *url.URL) (*conn, error) {
-	err := p.takeSlot(ctx)
+func (p *pool) acquire(ctx context.Context, endpoint *url.URL) (c *conn, err error) {
+	err = p.takeSlot(ctx)
 	if err != nil {
 		return nil, err
 	}
-	address := addressOf(endpoint)
-	for c := p.takeIdle(address); c != nil; c = p.takeIdle(address) {
-		if time.Since(c.idle) < p.config.IdleTimeout && c.isQuiet() && p.trusts(c) {
-			return c, nil
+	defer func() {
+		if c == nil { // also after a failure of ours
+			<-p.slots
 		}
-		c.close()
+	}()
+	address := addressOf(endpoint)
+	for idle := p.takeIdle(); idle != nil; idle = p.takeIdle() {
+		if idle.address == address && time.Since(idle.idle) < p.config.IdleTimeout && idle.isQuiet() && p.trusts(idle) {
+			return idle, nil
+		}
+		idle.close()
 	}
-	c, err := p.dial(ctx, endpoint)
+	c, err = p.dial(ctx, endpoint)
 	if err != nil {
-		<-p.slots
 		return nil, p.unconnected(err)
 	}
 	return c, nil
@@ -62,6 +66,7 @@ func (p *pool) acquire(ctx context.Context, endpoint *url.URL) (*conn, error) {
 const (
 	noneFree   = "no connection to the Spine was free in time"
 	noTimeLeft = "no time was left for a connection to the Spine"
+	notAwaited = "the reply could not be waited for"
 )
 
 // takeSlot waits until one more connection may be used.
@@ -98,37 +103,48 @@ func (p *pool) unconnected(err error) *exchangeError {
 	return failed("the Spine could not be connected to", ownLimit, false, err)
 }
 
-// takeIdle takes the newest idle connection to an address.
-func (p *pool) takeIdle(address string) *conn {
+// takeIdle takes the newest idle connection.
+func (p *pool) takeIdle() *conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for i, c := range slices.Backward(p.idle) {
-		if c.address == address {
-			p.idle = slices.Delete(p.idle, i, i+1)
-			return c
-		}
+	last := len(p.idle) - 1
+	if last < 0 {
+		return nil
 	}
-	return nil
+	c := p.idle[last]
+	p.idle = slices.Delete(p.idle, last, last+1)
+	c.expiry.Stop()
+	return c
 }
 
-// release gives a connection back. When the Spine has moved to another address those
-// to its old one are not taken any more: the oldest makes room.
+// release gives a connection back. One that is not used again is closed in time, even
+// if nobody asks any more.
 func (p *pool) release(c *conn, reusable bool) {
 	p.mu.Lock()
-	if reusable && !p.closed {
+	keep := reusable && !p.closed
+	if keep {
 		c.idle = time.Now()
+		c.expiry = time.AfterFunc(p.config.IdleTimeout, func() { p.expire(c) })
 		p.idle = append(p.idle, c)
-		c = nil
-		if len(p.idle) > p.config.MaxConnections {
-			c = p.idle[0]
-			p.idle = slices.Delete(p.idle, 0, 1)
-		}
 	}
 	p.mu.Unlock()
-	if c != nil {
+	if !keep {
 		c.close()
 	}
 	<-p.slots
+}
+
+// expire closes a connection, unless it was taken meanwhile.
+func (p *pool) expire(c *conn) {
+	p.mu.Lock()
+	i := slices.Index(p.idle, c)
+	if i >= 0 {
+		p.idle = slices.Delete(p.idle, i, i+1)
+	}
+	p.mu.Unlock()
+	if i >= 0 {
+		c.close()
+	}
 }
 
 func (p *pool) close() {
@@ -137,6 +153,7 @@ func (p *pool) close() {
 	p.idle, p.closed = nil, true
 	p.mu.Unlock()
 	for _, c := range idle {
+		c.expiry.Stop()
 		c.close()
 	}
 }

@@ -116,6 +116,49 @@ func TestIdleLimit(t *testing.T) {
 	}
 }
 
+// An idle connection is closed at its limit although nobody asks any more.
+func TestIdleConnectionEnds(t *testing.T) {
+	t.Parallel()
+	ended := make(chan struct{})
+	p := newPeer(t, func(v *visit) { v.answers(); close(ended) })
+	c := p.client(t, func(c *spine.Config) { c.IdleTimeout = 50 * time.Millisecond })
+	want(t, ask(t, c), noRecord)
+	select {
+	case <-ended:
+	case <-time.After(5 * time.Second):
+		t.Error("an idle connection stays open beyond its limit")
+	}
+}
+
+// routes are where a directory sends questions.
+type routes func() spine.Route
+
+func (r routes) Route(context.Context) (spine.Route, error) { return r(), nil }
+
+// WRD-SPN-05: when the directory names another address, connections to the old one are
+// closed with the next question, and none of them carries it.
+func TestConnectionsToAnOldAddressEnd(t *testing.T) {
+	t.Parallel()
+	ended := make(chan struct{})
+	before := newPeer(t, func(v *visit) { v.answers(); close(ended) })
+	after := newPeer(t, (*visit).answers)
+	route := before.route()
+	c := before.client(t, func(c *spine.Config) { c.Routes = routes(func() spine.Route { return spine.Route(route) }) })
+	want(t, ask(t, c), noRecord)
+	route = after.route()
+	want(t, ask(t, c), noRecord)
+	select {
+	case <-ended:
+	case <-time.After(5 * time.Second):
+		t.Error("a connection to the old address stays open")
+	}
+	_, _, old := before.seen()
+	_, _, present := after.seen()
+	if len(old) != 1 || len(present) != 1 {
+		t.Errorf("%d questions at the old address and %d at the present one, want 1 and 1", len(old), len(present))
+	}
+}
+
 // A connection outlives the time that its last question had.
 func TestConnectionOutlivesItsQuestion(t *testing.T) {
 	t.Parallel()

@@ -102,7 +102,8 @@ func TestByteThatLeftIsCounted(t *testing.T) {
 			t.Fatal(err)
 		}
 		limit := &limitedReader{r: secure}
-		c.pool.idle = []*conn{{address: listener.Addr().String(), tls: secure, raw: raw, limit: limit, reader: bufio.NewReader(limit), idle: time.Now()}}
+		c.pool.slots <- struct{}{}
+		c.pool.release(&conn{address: listener.Addr().String(), tls: secure, raw: raw, limit: limit, reader: bufio.NewReader(limit)}, true)
 		failing.armed, failing.room = true, room
 		before := raw.written
 		second := make(chan struct{})
