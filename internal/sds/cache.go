@@ -24,6 +24,7 @@ type cache[V any] struct {
 
 	running sync.WaitGroup
 	mu      sync.Mutex
+	ended   bool // nothing is asked any more
 	kept    map[string]answer[V]
 	failed  map[string]failed
 	flights map[string]*flight[V]
@@ -131,6 +132,9 @@ func (c *cache[V]) join(ctx context.Context, key string, ask func(context.Contex
 		return old, nil, last.err
 	}
 	err = c.rest.refuses(now)
+	if c.ended {
+		err = unavailable("it is asked nothing more", nil)
+	}
 	if err == nil && len(c.flights) >= maxFlights {
 		err = unavailable("too many questions to it are under way", nil)
 	}
@@ -138,6 +142,14 @@ func (c *cache[V]) join(ctx context.Context, key string, ask func(context.Contex
 		return old, nil, err
 	}
 	return old, c.begin(ctx, key, ask), nil
+}
+
+// finish begins nothing more, and waits for what is under way.
+func (c *cache[V]) finish() {
+	c.mu.Lock()
+	c.ended = true
+	c.mu.Unlock()
+	c.running.Wait()
 }
 
 // begin asks, in the stead of all who will wait for it.

@@ -339,3 +339,15 @@ func TestOneProtocol(t *testing.T) {
 		}
 	}
 }
+
+// Nothing is asked after Close, by whoever still tries.
+func TestNothingIsAskedAfterClose(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	s := a.open(t)
+	s.Close()
+	_, err := s.Service(t.Context())
+	if resultOf(t, err) != sds.Unavailable || a.asked.Load() != 0 || s.ledger.take() != nil {
+		t.Errorf("%v, asked %d times", err, a.asked.Load())
+	}
+}
