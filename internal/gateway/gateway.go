@@ -131,7 +131,10 @@ func (g *Gateway) Ask(ctx context.Context, q Question) (cpis.Answer, error) {
 		answer = answer.Withheld("what was found is longer than an entry of the audit log can hold")
 		outcome = g.entry(q, audit.Outcome, answer)
 	}
-	outcome.Reason = strings.Join(append([]string{outcome.Reason}, remarks...), "; ")
+	if outcome.Reason != "" {
+		remarks = append([]string{outcome.Reason}, remarks...)
+	}
+	outcome.Reason = strings.Join(remarks, "; ")
 	outcome.SpineMessageIDs = ids[:used]
 	_, err = g.log.Append(ctx, outcome)
 	if err != nil {
@@ -191,19 +194,31 @@ func (g *Gateway) ask(ctx context.Context, q Question, ids []string, end time.Ti
 	}()
 	ctx, cancel := context.WithDeadline(context.WithValue(ctx, asking{}, q), end)
 	defer cancel()
-	var verification cpis.Verification
+	found, remarks := g.check(ctx, q, end)
+	if found.Refused {
+		return found.Refusal, nil, 0
+	}
+	answer, used = g.spine.Ask(ctx, q.Correlation, q.Query, ids)
+	return answer.WithVerification(found.Verification), remarks, used
+}
+
+// check makes the checks, and puts together what they found. They have half of the time:
+// a question that is sent too late to be answered is one of unknown outcome.
+func (g *Gateway) check(ctx context.Context, q Question, end time.Time) (all Finding, remarks []string) {
+	now := g.config.Now()
+	ctx, cancel := context.WithDeadline(ctx, now.Add(end.Sub(now)/2))
+	defer cancel()
 	for _, check := range g.config.Checks {
 		found := check(ctx, q)
 		if found.Refused {
-			return found.Refusal, nil, 0
+			return found, nil
 		}
 		if found.Remark != "" {
 			remarks = append(remarks, found.Remark)
 		}
-		verification = max(verification, found.Verification)
+		all.Verification = max(all.Verification, found.Verification)
 	}
-	answer, used = g.spine.Ask(ctx, q.Correlation, q.Query, ids)
-	return answer.WithVerification(verification), remarks, used
+	return all, remarks
 }
 
 // refuse decides what may not be asked, before anything is recorded as intended.

@@ -414,6 +414,52 @@ func TestBirthDateIsNotRecorded(t *testing.T) {
 	}
 }
 
+// checked makes a gateway over a journal with checks.
+func checked(j *journal, checks ...gateway.Check) *gateway.Gateway {
+	return gateway.New(gateway.Config{
+		Budget: budget, RecordReserve: reserve, Checks: checks, Now: time.Now, NewID: func() string { return "X" },
+	}, j, j)
+}
+
+// WRD-PDS-04: what a check remarks is the reason of an outcome that has no other, and
+// stands behind one that has.
+func TestRemarksOfChecks(t *testing.T) {
+	remark := func(text string) gateway.Check {
+		return func(context.Context, gateway.Question) gateway.Finding { return gateway.Finding{Remark: text} }
+	}
+	for _, c := range []struct {
+		answer cpis.Answer
+		want   string
+	}{
+		{cpis.Failed(cpis.SentNoAnswer, "no response came"), "no response came; first; second"},
+		{cpis.Failed(cpis.SentNoAnswer, ""), "first; second"},
+	} {
+		j := &journal{answer: c.answer, used: 1}
+		_, err := checked(j, remark("first"), remark(""), remark("second")).Ask(t.Context(), question(t, child))
+		if err != nil || j.last().Reason != c.want {
+			t.Errorf("%q, %v, want %q", j.last().Reason, err, c.want)
+		}
+	}
+}
+
+// WRD-PDS-03: checks have half of the time that is left, so that the Spine has the other
+// half. A question that is sent too late to be answered is one of unknown outcome.
+func TestChecksLeaveTimeForTheSpine(t *testing.T) {
+	j := &journal{answer: noRecord(), used: 1}
+	q := question(t, child)
+	var ends []time.Time
+	slow := func(ctx context.Context, _ gateway.Question) gateway.Finding {
+		end, _ := ctx.Deadline()
+		ends = append(ends, end)
+		return gateway.Finding{}
+	}
+	_, err := checked(j, slow, slow).Ask(t.Context(), q)
+	half, all := q.Received.Add((budget-reserve)/2), q.Received.Add(budget-reserve)
+	if err != nil || len(ends) != 2 || ends[0] != ends[1] || ends[0].Sub(half).Abs() > time.Second || !j.deadline.Equal(all) {
+		t.Errorf("checks until %v, want %v; the Spine until %v, want %v; %v", ends, half, j.deadline, all, err)
+	}
+}
+
 // WRD-AUD-05: questions that an earlier run left open are closed as unknown.
 func TestRecover(t *testing.T) {
 	j := &journal{}
