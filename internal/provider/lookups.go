@@ -85,8 +85,16 @@ func (p *Provider) routes() spine.Routes {
 // directed is the route that the directory of a provider gives.
 type directed struct{ *Provider }
 
-// Route implements spine.Routes.
+// Route implements spine.Routes. It takes at most half of the time that a question has
+// left, and leaves the rest to the Spine: one that is sent too late to be answered is of
+// unknown outcome.
 func (d directed) Route(ctx context.Context) (spine.Route, error) {
+	end, ok := ctx.Deadline()
+	if ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/2)
+		defer cancel()
+	}
 	s, err := d.directory.Service(ctx)
 	if err != nil {
 		d.directoryFailed(ctx, err)

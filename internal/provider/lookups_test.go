@@ -97,3 +97,27 @@ func TestLookUpsAreRecordedBeforeTheLogIsClosed(t *testing.T) {
 		t.Errorf("operators are not told why: %s", line)
 	}
 }
+
+// A directory that does not answer leaves the Spine half of the time that a question has.
+func TestTheDirectoryLeavesTimeForTheSpine(t *testing.T) {
+	t.Parallel()
+	s := setStage(t, stage.Options{})
+	settings, err := config.Load(s.WardConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	directory, _ := hungDirectory(t, s.Authority)
+	settings.Directory, settings.Spine.Pattern = directory, "sds"
+	p, err := provider.Start(t.Context(), settings, slog.New(slog.DiscardHandler), "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop(t, p)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	defer cancel()
+	began := time.Now()
+	_, err = p.Route(ctx)
+	if took := time.Since(began); err == nil || took < time.Second || took > 3*time.Second {
+		t.Errorf("after %v: %v", took, err)
+	}
+}

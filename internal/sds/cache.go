@@ -18,7 +18,7 @@ const (
 type cache[V any] struct {
 	fresh    time.Duration // how long an answer is used
 	stale    time.Duration // how long it is used where the directory is not at hand; both from the answer on
-	patience time.Duration // how long the directory is waited for where there is a stale answer
+	patience time.Duration // how long the directory is waited for at most where there is a stale answer
 	rest     *rest
 	now      func() time.Time
 
@@ -93,7 +93,7 @@ func (c *cache[V]) get(ctx context.Context, key string, ask func(context.Context
 	}
 	var enough <-chan time.Time
 	if old != nil {
-		timer := time.NewTimer(c.patience)
+		timer := time.NewTimer(patience(ctx, c.patience))
 		defer timer.Stop()
 		enough = timer.C
 	}
@@ -108,6 +108,16 @@ func (c *cache[V]) get(ctx context.Context, key string, ask func(context.Context
 		return old.value, true, nil
 	}
 	return f.value, false, f.err
+}
+
+// patience is how long a question waits if it could go on without: at most half of the
+// time that it has.
+func patience(ctx context.Context, most time.Duration) time.Duration {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return most
+	}
+	return min(most, time.Until(end)/2)
 }
 
 // join returns the answer that is kept, the question under way unless that answer is
