@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 
+	"github.com/wardsmsp/ward/internal/gateway"
 	"github.com/wardsmsp/ward/internal/spine"
 )
 
@@ -17,3 +18,8 @@ func (p *Provider) BreakListener() { p.listener.Close() }
 
 // Route is where the Spine is asked for a question.
 func (p *Provider) Route(ctx context.Context) (spine.Route, error) { return p.routes().Route(ctx) }
+
+// CheckAuthor checks the author of a question with the directory.
+func (p *Provider) CheckAuthor(ctx context.Context, q gateway.Question) gateway.Finding {
+	return p.checkAuthor(ctx, q)
+}

@@ -126,10 +126,11 @@ func (p *Provider) checks() []gateway.Check {
 	return checks
 }
 
-// checkAuthor holds a smartcard user against the directory (WRD-IAM-18).
+// checkAuthor holds a smartcard user against the directory (WRD-IAM-18): a user of a client
+// with smartcards, and whoever has a role profile, since the Spine is told of both as such.
 func (p *Provider) checkAuthor(ctx context.Context, q gateway.Question) gateway.Finding {
 	author, isPerson := q.Query.Author.(cpis.Person)
-	if q.Client.Method != clients.Smartcard || !isPerson {
+	if !isPerson || q.Client.Method != clients.Smartcard && author.RoleProfile() == "" {
 		return gateway.Finding{}
 	}
 	refusal, err := p.directory.Author(ctx, author.UserID(), author.RoleProfile(), author.Represented.ID.Extension, author.Role.Code)

@@ -12,8 +12,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wardsmsp/ward/cpis"
 	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/clients"
 	"github.com/wardsmsp/ward/internal/config"
+	"github.com/wardsmsp/ward/internal/gateway"
 	"github.com/wardsmsp/ward/internal/provider"
 	"github.com/wardsmsp/ward/internal/sds"
 	"github.com/wardsmsp/ward/internal/stage"
@@ -119,5 +122,42 @@ func TestTheDirectoryLeavesTimeForTheSpine(t *testing.T) {
 	_, err = p.Route(ctx)
 	if took := time.Since(began); err == nil || took < time.Second || took > 3*time.Second {
 		t.Errorf("after %v: %v", took, err)
+	}
+}
+
+// WRD-IAM-18: whoever the Spine will be told is a smartcard user, with a role profile, is
+// looked up, whatever the client's users are said to have. A directory that knows no
+// people lets nobody through.
+func TestWhoIsLookedUp(t *testing.T) {
+	t.Parallel()
+	s := setStage(t, stage.Options{})
+	settings, err := config.Load(s.WardConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings.Directory, _ = hungDirectory(t, s.Authority)
+	p, err := provider.Start(t.Context(), settings, slog.New(slog.DiscardHandler), "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop(t, p)
+	user := cpis.Identifier{Root: cpis.OIDUserID, Extension: "999000111222"}
+	profile := cpis.Identifier{Root: cpis.OIDRoleProfile, Extension: "999000111333"}
+	for name, c := range map[string]struct {
+		method   clients.AccessMethod
+		author   cpis.Author
+		lookedUp bool
+	}{
+		"smartcard":                        {clients.Smartcard, cpis.Person{IDs: []cpis.Identifier{user, profile}}, true},
+		"smartcard without a role profile": {clients.Smartcard, cpis.Person{IDs: []cpis.Identifier{user}}, true},
+		"attended with a role profile":     {clients.Attended, cpis.Person{IDs: []cpis.Identifier{user, profile}}, true},
+		"attended without one":             {clients.Attended, cpis.Person{IDs: []cpis.Identifier{user}}, false},
+		"attended, system":                 {clients.Attended, cpis.System{}, false},
+		"unattended":                       {clients.Unattended, cpis.System{}, false},
+	} {
+		f := p.CheckAuthor(t.Context(), gateway.Question{Client: &clients.Client{Method: c.method}, Query: cpis.Query{Author: c.author}})
+		if f.Refused != c.lookedUp || f.Refused && f.Refusal.Outcome() != cpis.DirectoryFailed {
+			t.Errorf("%s: refused %t as %s, want %t", name, f.Refused, f.Refusal.Outcome(), c.lookedUp)
+		}
 	}
 }
