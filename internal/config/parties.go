@@ -30,7 +30,7 @@ func (c *checker) clients(s *Settings) {
 			c.problems.add("clients.name", "of client %d must be given and be unique", i+1)
 		}
 		names = append(names, client.Name)
-		if client.AccessMethod == "smartcard" && s.Live && (s.Directory == nil || s.Directory.LDAP == nil) {
+		if client.AccessMethod == "smartcard" && s.Live && (s.SDS.URL == "" || s.SDS.Protocol != "ldap") {
 			c.problems.add(key+".access_method", "needs the directory, in which smartcard users are looked up: configure [sds] with protocol = \"ldap\" (WRD-IAM-18)")
 		}
 		all = append(all, c.client(key, client))

@@ -40,12 +40,13 @@ func (c *checker) pds(s *Settings) {
 	p := s.PDS
 	positive(c, "pds.timeout", p.Timeout)
 	positive(c, "pds.per_second", p.PerSecond)
-	if p.Timeout >= s.ITK.RequestBudget {
-		c.problems.add("pds.timeout", "must be shorter than itk.request_budget")
+	if p.Timeout > s.ITK.RequestBudget/2 {
+		c.problems.add("pds.timeout", "must be at most half of itk.request_budget; the other half is for the Spine")
 	}
 	c.oneOf("pds.unavailable", p.Unavailable, "refuse", "proceed")
 	if p.Unavailable == "proceed" {
 		s.Unverified = pds.Proceed
+		c.mustTell(s.Clients)
 	}
 	if p.KeyID == "" {
 		c.problems.add("pds.key_id", "must be the id under which the public key is registered")
@@ -64,6 +65,16 @@ func (c *checker) pds(s *Settings) {
 		Timeout:      p.Timeout,
 		PerSecond:    p.PerSecond,
 		Now:          time.Now,
+	}
+}
+
+// mustTell refuses clients that would not be told that a number was not verified
+// (WRD-PDS-04).
+func (c *checker) mustTell(all []Client) {
+	for _, client := range all {
+		if client.VerifyNumber == "pds" && client.NotificationOff {
+			c.problems.add("clients."+client.Name+".notification_spec_off", "cannot be set with pds.unavailable = \"proceed\": the client would not hear that a number was not verified (WRD-PDS-04)")
+		}
 	}
 }
 
@@ -91,19 +102,24 @@ func (c *checker) applicationKey(path string) *rsa.PrivateKey {
 // other environments are named before it, as in int.api.service.nhs.uk.
 const livePlatform = "api.service.nhs.uk"
 
-// platformURL keeps each environment to its own services (WRD-SAF-17).
+// platformURL reads a URL on the platform, or one that stands in for it.
 func (c *checker) platformURL(live bool, key, text string) *url.URL {
 	u := c.remoteURL(key, text)
 	if u == nil {
 		return nil
 	}
-	c.notLive(live, key, u.Hostname())
-	host := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
+	c.platformHost(live, key, u.Hostname())
+	return u
+}
+
+// platformHost keeps each environment to its own services (WRD-SAF-17).
+func (c *checker) platformHost(live bool, key, host string) {
+	c.notLive(live, key, host)
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
 	switch {
 	case !live && host == livePlatform:
 		c.problems.add(key, "names a live service in a test environment (WRD-SAF-17)")
 	case live && (strings.HasSuffix(host, "."+livePlatform) || strings.HasPrefix(host, "sandbox.")):
 		c.problems.add(key, "names a service for tests in a live environment (WRD-SAF-17)")
 	}
-	return u
 }

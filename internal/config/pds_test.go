@@ -103,7 +103,11 @@ func pdsRules() []rule {
 		{"anchors that are none", in("pds", `ca = "text"`), "pds.ca", "no certificate in PEM"},
 		{"an organisation that is none", in("pds", `end_user_organisation = "R X"`), "pds.end_user_organisation", "ODS code"},
 		{"an unknown policy", in("pds", `unavailable = "perhaps"`), "pds.unavailable", "refuse, proceed"},
-		{"a time beyond the budget", in("pds", `timeout = "9s"`), "pds.timeout", "itk.request_budget"},
+		{"a time beyond half of the budget", in("pds", `timeout = "4501ms"`), "pds.timeout", "half of itk.request_budget"},
+		{
+			"going on without saying so (WRD-PDS-04)", all(in("pds", `unavailable = "proceed"`), change(`verify_number = "pds"`, "verify_number = \"pds\"\nnotification_spec_off = true")),
+			"clients.ed.notification_spec_off", "proceed",
+		},
 		{"an unknown setting", in("pds", `retries = 1`), "pds.retries", "not a known setting"},
 	}
 	rules = append(rules, notPositive("pds", "timeout", true)...)

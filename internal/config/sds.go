@@ -80,9 +80,6 @@ const (
 	maxAuthorCache = time.Hour
 )
 
-// liveAPI is the host of the live APIs of NHS England, of which the directory is one.
-const liveAPI = "api.service.nhs.uk"
-
 // directory checks the section [sds] and makes of it the options of a directory, to which
 // who runs it adds the recorder. They are nil if there are problems.
 func (c *checker) directory(s *Settings) *sds.Options {
@@ -187,11 +184,8 @@ func (c *checker) directoryURL(live bool, d SDS) *url.URL {
 		c.problems.add("sds.url", "must be of the form ldaps://HOST or ldaps://HOST:PORT")
 		return nil
 	}
-	c.notLive(live, "sds.url", u.Hostname())
-	c.notLive(live, "sds.server_name", d.ServerName)
-	if !live && (strings.EqualFold(u.Hostname(), liveAPI) || strings.EqualFold(d.ServerName, liveAPI)) {
-		c.problems.add("sds.url", "names the live directory in a test environment (WRD-SAF-17)")
-	}
+	c.platformHost(live, "sds.url", u.Hostname())
+	c.platformHost(live, "sds.server_name", d.ServerName)
 	return u
 }
 

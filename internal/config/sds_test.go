@@ -152,6 +152,11 @@ func TestEveryRuleOnTheDirectory(t *testing.T) {
 		{"the live directory (WRD-SAF-17)", ldap(set("url", `"ldaps://ldap.national.ncrs.nhs.uk"`)), "sds.url", "WRD-SAF-17"},
 		{"the live directory's name (WRD-SAF-17)", ldap(in("sds", `server_name = "ldap.national.ncrs.nhs.uk"`)), "sds.server_name", "WRD-SAF-17"},
 		{"the live API (WRD-SAF-17)", fhir(set("url", `"https://API.service.nhs.uk/spine-directory/FHIR/R4"`)), "sds.url", "WRD-SAF-17"},
+		{"the live API in other words (WRD-SAF-17)", fhir(set("url", `"https://API.service.nhs.uk.:443/spine-directory/FHIR/R4"`)), "sds.url", "WRD-SAF-17"},
+		{"the live API's name (WRD-SAF-17)", fhir(in("sds", `server_name = "api.service.nhs.uk."`)), "sds.server_name", "WRD-SAF-17"},
+		{"the sandbox when live (WRD-SAF-17)", all(set2("environment", "live"), fhir(set("url", `"https://sandbox.api.service.nhs.uk/spine-directory/FHIR/R4"`))), "sds.url", "for tests in a live environment"},
+		{"the integration API when live (WRD-SAF-17)", all(set2("environment", "live"), fhir(set("url", `"https://INT.api.service.nhs.uk./x"`))), "sds.url", "for tests in a live environment"},
+		{"its name when live (WRD-SAF-17)", all(set2("environment", "live"), fhir(in("sds", `server_name = "int.api.service.nhs.uk"`))), "sds.server_name", "for tests in a live environment"},
 		{"no certificate", ldap(set("certificate", `""`)), "sds.certificate", "missing"},
 		{"no anchors", ldap(set("ca", `""`)), "sds.ca", "missing"},
 		{"a key without its certificate", fhir(in("sds", `key = "client-key.pem"`)), "sds.certificate", "missing"},
@@ -190,4 +195,32 @@ func inSection(section func(...edit) edit, rules []rule) []rule {
 		rules[i].breaks = section(rules[i].breaks)
 	}
 	return rules
+}
+
+// WRD-IAM-18: in a live environment smartcard users are looked up, or else not served. A
+// directory that has another fault is not said to be missing.
+func TestLiveSmartcardsNeedTheDirectory(t *testing.T) {
+	dir := folderWithKeys(t)
+	live := all(set2("environment", "live"), in("[clients]", `access_method = "smartcard"`))
+	said := func(edits ...edit) string {
+		err := loadWard(put(t, dir, all(append([]edit{live}, edits...)...)(t, wardFile)))
+		if err == nil {
+			return ""
+		}
+		return err.Error()
+	}
+	const needs = "clients.ed.access_method: needs the directory"
+	for name, c := range map[string]struct {
+		said  string
+		needs bool
+	}{
+		"no directory":          {said(), true},
+		"one without people":    {said(withDirectory(fhirSection)), true},
+		"one with people":       {said(withDirectory(ldapSection)), false},
+		"one with other faults": {said(withDirectory(ldapSection, set("organisation", `""`))), false},
+	} {
+		if strings.Contains(c.said, needs) != c.needs {
+			t.Errorf("%s: %s", name, c.said)
+		}
+	}
 }

@@ -195,20 +195,32 @@ func (g *Gateway) ask(ctx context.Context, q Question, ids []string, end time.Ti
 	}()
 	ctx, cancel := context.WithDeadline(context.WithValue(ctx, asking{}, q), end)
 	defer cancel()
-	var verification cpis.Verification
+	found, remarks := g.check(ctx, q, end)
+	if found.Refused {
+		return found.Refusal, nil, 0
+	}
+	asked = true
+	answer, used = g.spine.Ask(ctx, q.Correlation, q.Query, ids)
+	return answer.WithVerification(found.Verification), remarks, used
+}
+
+// check makes the checks, and puts together what they found. They have half of the time:
+// a question that is sent too late to be answered is one of unknown outcome.
+func (g *Gateway) check(ctx context.Context, q Question, end time.Time) (all Finding, remarks []string) {
+	now := g.config.Now()
+	ctx, cancel := context.WithDeadline(ctx, now.Add(end.Sub(now)/2))
+	defer cancel()
 	for _, check := range g.config.Checks {
 		found := check(ctx, q)
 		if found.Refused {
-			return found.Refusal, nil, 0
+			return found, nil
 		}
 		if found.Remark != "" {
 			remarks = append(remarks, found.Remark)
 		}
-		verification = max(verification, found.Verification)
+		all.Verification = max(all.Verification, found.Verification)
 	}
-	asked = true
-	answer, used = g.spine.Ask(ctx, q.Correlation, q.Query, ids)
-	return answer.WithVerification(verification), remarks, used
+	return all, remarks
 }
 
 // refuse decides what may not be asked, before anything is recorded as intended.

@@ -452,6 +452,24 @@ func TestRemarksOfChecksAreRecorded(t *testing.T) {
 	}
 }
 
+// WRD-PDS-03: checks have half of the time that is left, so that the Spine has the other
+// half. A question that is sent too late to be answered is one of unknown outcome.
+func TestChecksLeaveTimeForTheSpine(t *testing.T) {
+	j := &journal{answer: noRecord(), used: 1}
+	q := question(t, child)
+	var ends []time.Time
+	slow := func(ctx context.Context, _ gateway.Question) gateway.Finding {
+		end, _ := ctx.Deadline()
+		ends = append(ends, end)
+		return gateway.Finding{}
+	}
+	_, err := checked(j, slow, slow).Ask(t.Context(), q)
+	half, all := q.Received.Add((budget-reserve)/2), q.Received.Add(budget-reserve)
+	if err != nil || len(ends) != 2 || ends[0] != ends[1] || ends[0].Sub(half).Abs() > time.Second || !j.deadline.Equal(all) {
+		t.Errorf("checks until %v, want %v; the Spine until %v, want %v; %v", ends, half, j.deadline, all, err)
+	}
+}
+
 // WRD-AUD-05: questions that an earlier run left open are closed as unknown.
 func TestRecover(t *testing.T) {
 	j := &journal{}

@@ -13,8 +13,8 @@ import (
 )
 
 // openLookups makes what is asked beside the Spine: the directory and the demographics
-// service, where they are configured.
-func (p *Provider) openLookups() error {
+// service, where they are configured. What is asked is recorded in log.
+func (p *Provider) openLookups(log gateway.Log) error {
 	if p.settings.Directory != nil {
 		options := *p.settings.Directory
 		options.Record = func(ctx context.Context, l sds.Lookup) error {
@@ -26,7 +26,7 @@ func (p *Provider) openLookups() error {
 			if l.Purpose == sds.ForService && l.Result == string(sds.Found) && !l.Stale {
 				p.metrics.DirectoryRead(time.Now())
 			}
-			return gateway.RecordLookUp(ctx, p.log, time.Now(), gateway.LookUp{Of: of, Result: l.Result, Elapsed: l.Elapsed})
+			return gateway.RecordLookUp(ctx, log, time.Now(), gateway.LookUp{Of: of, Result: l.Result, Elapsed: l.Elapsed})
 		}
 		var err error
 		p.directory, err = sds.New(options)
@@ -39,7 +39,7 @@ func (p *Provider) openLookups() error {
 		config.Correlation = gateway.CorrelationOf
 		config.Record = func(ctx context.Context, l pds.Lookup) error {
 			p.metrics.LookedUp("demographics", demographicsClass(l), l.Elapsed)
-			return gateway.RecordLookUp(ctx, p.log, time.Now(), gateway.LookUp{Of: "demographics, " + l.Purpose, Result: l.Result, Patient: true, Elapsed: l.Elapsed})
+			return gateway.RecordLookUp(ctx, log, time.Now(), gateway.LookUp{Of: "demographics, " + l.Purpose, Result: l.Result, Patient: true, Elapsed: l.Elapsed})
 		}
 		p.demographics = pds.New(config)
 	}
@@ -79,28 +79,39 @@ func (p *Provider) routes() spine.Routes {
 	if p.settings.Spine.Pattern != "sds" {
 		return spine.Fixed(p.settings.Route)
 	}
-	return directed{p.directory, p.settings.Spine.Contract.FromParty}
+	return directed{p}
 }
 
-// directed is a route that the directory gives.
-type directed struct {
-	directory *sds.Directory
-	party     string // our party key
-}
+// directed is the route that the directory of a provider gives.
+type directed struct{ *Provider }
 
-// Route implements spine.Routes.
+// Route implements spine.Routes. It takes at most half of the time that a question has
+// left, and leaves the rest to the Spine: one that is sent too late to be answered is of
+// unknown outcome.
 func (d directed) Route(ctx context.Context) (spine.Route, error) {
+	end, ok := ctx.Deadline()
+	if ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/2)
+		defer cancel()
+	}
 	s, err := d.directory.Service(ctx)
 	if err != nil {
+		d.directoryFailed(ctx, err)
 		return spine.Route{}, err
 	}
 	route := spine.Route{Endpoint: s.Endpoint, ToASID: s.ASID}
 	if s.Async {
 		route.Pattern = spine.Async
 		route.Contract = s.Contract
-		route.Contract.FromParty = d.party
+		route.Contract.FromParty = d.settings.Spine.Contract.FromParty // which the directory does not tell
 	}
 	return route, nil
+}
+
+// directoryFailed tells operators why: the audit log has no more than a class of it.
+func (p *Provider) directoryFailed(ctx context.Context, err error) {
+	p.logger.Warn("the directory gave nothing to go by", "event", "directory.failed", "correlation", gateway.CorrelationOf(ctx), "cause", err.Error())
 }
 
 // checks are made of a question in this order: who asks, then about whom.
@@ -115,15 +126,17 @@ func (p *Provider) checks() []gateway.Check {
 	return checks
 }
 
-// checkAuthor holds a smartcard user against the directory (WRD-IAM-18).
+// checkAuthor holds a smartcard user against the directory (WRD-IAM-18): a user of a client
+// with smartcards, and whoever has a role profile, since the Spine is told of both as such.
 func (p *Provider) checkAuthor(ctx context.Context, q gateway.Question) gateway.Finding {
 	author, isPerson := q.Query.Author.(cpis.Person)
-	if q.Client.Method != clients.Smartcard || !isPerson {
+	if !isPerson || q.Client.Method != clients.Smartcard && author.RoleProfile() == "" {
 		return gateway.Finding{}
 	}
 	refusal, err := p.directory.Author(ctx, author.UserID(), author.RoleProfile(), author.Represented.ID.Extension, author.Role.Code)
 	switch {
 	case err != nil:
+		p.directoryFailed(ctx, err)
 		return gateway.Finding{Refused: true, Refusal: cpis.Failed(cpis.DirectoryFailed, "the directory could not say whether the author may ask")}
 	case refusal != "":
 		return gateway.Finding{Refused: true, Refusal: cpis.Failed(cpis.AuthorRejected, refusal)}

@@ -88,7 +88,8 @@ func (p *Provider) start(ctx context.Context, build string) error {
 	if err != nil {
 		return err
 	}
-	err = p.openLookups()
+	log := measuredLog{p.log, p.metrics}
+	err = p.openLookups(log)
 	if err != nil {
 		return err
 	}
@@ -97,7 +98,6 @@ func (p *Provider) start(ctx context.Context, build string) error {
 		return err
 	}
 	p.spine = spine.New(p.spineConfig())
-	log := measuredLog{p.log, p.metrics}
 	gate := gateway.New(p.gatewayConfig(), measuredSpine{p.spine, p.metrics}, log)
 	err = p.recordStart(ctx, build)
 	if err != nil {
@@ -379,6 +379,7 @@ func (p *Provider) Stop(ctx context.Context) error {
 	}
 	p.end()
 	p.running.Wait()
+	p.endLookUps()
 	reason := ""
 	failure := p.failure.Load()
 	if failure != nil {
@@ -406,12 +407,24 @@ func (p *Provider) recordFailedStart(ctx context.Context) {
 	_, _ = p.log.Append(record, audit.Entry{Kind: audit.Stopped, Time: time.Now(), Reason: reasonNotServing})
 }
 
-// release lets go of what was opened, in reverse.
-func (p *Provider) release() {
-	p.end()
+// endLookUps ends what is asked beside the questions, and whoever asks for that: what
+// has left the machine is recorded while there is a log to record it in (IG-3.9.2a).
+func (p *Provider) endLookUps() {
 	if p.operations != nil {
 		p.operations.Close()
 	}
+	if p.spine != nil {
+		p.spine.Close()
+	}
+	if p.directory != nil {
+		p.directory.Close()
+	}
+}
+
+// release lets go of what was opened, in reverse.
+func (p *Provider) release() {
+	p.end()
+	p.endLookUps()
 	if p.listener != nil {
 		p.listener.Close()
 	}
@@ -420,13 +433,7 @@ func (p *Provider) release() {
 		cancel()
 		p.server.Shutdown(ended)
 	}
-	if p.spine != nil {
-		p.spine.Close()
-	}
 	p.replies.release()
-	if p.directory != nil {
-		p.directory.Close()
-	}
 	if p.budgets != nil {
 		p.budgets.Close()
 	}

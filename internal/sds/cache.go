@@ -18,12 +18,13 @@ const (
 type cache[V any] struct {
 	fresh    time.Duration // how long an answer is used
 	stale    time.Duration // how long it is used where the directory is not at hand; both from the answer on
-	patience time.Duration // how long the directory is waited for where there is a stale answer
+	patience time.Duration // how long the directory is waited for at most where there is a stale answer
 	rest     *rest
 	now      func() time.Time
 
 	running sync.WaitGroup
 	mu      sync.Mutex
+	ended   bool // nothing is asked any more
 	kept    map[string]answer[V]
 	failed  map[string]failed
 	flights map[string]*flight[V]
@@ -92,7 +93,7 @@ func (c *cache[V]) get(ctx context.Context, key string, ask func(context.Context
 	}
 	var enough <-chan time.Time
 	if old != nil {
-		timer := time.NewTimer(c.patience)
+		timer := time.NewTimer(patience(ctx, c.patience))
 		defer timer.Stop()
 		enough = timer.C
 	}
@@ -107,6 +108,16 @@ func (c *cache[V]) get(ctx context.Context, key string, ask func(context.Context
 		return old.value, true, nil
 	}
 	return f.value, false, f.err
+}
+
+// patience is how long a question waits if it could go on without: at most half of the
+// time that it has.
+func patience(ctx context.Context, most time.Duration) time.Duration {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return most
+	}
+	return min(most, time.Until(end)/2)
 }
 
 // join returns the answer that is kept, the question under way unless that answer is
@@ -131,6 +142,9 @@ func (c *cache[V]) join(ctx context.Context, key string, ask func(context.Contex
 		return old, nil, last.err
 	}
 	err = c.rest.refuses(now)
+	if c.ended {
+		err = unavailable("it is asked nothing more", nil)
+	}
 	if err == nil && len(c.flights) >= maxFlights {
 		err = unavailable("too many questions to it are under way", nil)
 	}
@@ -138,6 +152,14 @@ func (c *cache[V]) join(ctx context.Context, key string, ask func(context.Contex
 		return old, nil, err
 	}
 	return old, c.begin(ctx, key, ask), nil
+}
+
+// finish begins nothing more, and waits for what is under way.
+func (c *cache[V]) finish() {
+	c.mu.Lock()
+	c.ended = true
+	c.mu.Unlock()
+	c.running.Wait()
 }
 
 // begin asks, in the stead of all who will wait for it.

@@ -87,11 +87,12 @@ func New(o Options) (*Directory, error) {
 	return d, nil
 }
 
-// Close ends the questions under way and the connections.
+// Close ends the questions under way, which are recorded, and the connections. Nothing
+// is asked after it.
 func (d *Directory) Close() {
 	d.close()
-	d.services.running.Wait()
-	d.authors.running.Wait()
+	d.services.finish()
+	d.authors.finish()
 	d.source.close()
 }
 

@@ -1,6 +1,7 @@
 package sds_test
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -338,4 +339,36 @@ func TestOneProtocol(t *testing.T) {
 			t.Error("accepted")
 		}
 	}
+}
+
+// Nothing is asked after Close, by whoever still tries.
+func TestNothingIsAskedAfterClose(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	s := a.open(t)
+	s.Close()
+	_, err := s.Service(t.Context())
+	if resultOf(t, err) != sds.Unavailable || a.asked.Load() != 0 || s.ledger.take() != nil {
+		t.Errorf("%v, asked %d times", err, a.asked.Load())
+	}
+}
+
+// WRD-SPN-15: a question with little time left does not wait for the directory until it
+// has none: what it said before is used while there is time for the Spine.
+func TestPatienceEndsBeforeTheQuestion(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	s := a.open(t)
+	_, err := s.Service(t.Context())
+	must(t, err)
+	a.answer = func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	s.clock.forward(16 * time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	began := time.Now()
+	got, err := s.Service(ctx)
+	if err != nil || got.ASID == "" || time.Since(began) > 1500*time.Millisecond {
+		t.Errorf("after %s: %v", time.Since(began), err)
+	}
+	s.Close()
 }
