@@ -50,7 +50,10 @@ ALONE = /ward/(bench|cmd|internal/(audit|server|spine|sds|budget|audit/postgres)
 long:
 	$(GO) test -tags $(TAGS) -vet=off -count=1 -p 2 -timeout 15m $$($(GO) list -tags $(TAGS) ./... | grep -vE '$(ALONE)')
 	WARD_INTERLEAVED=$(INTERLEAVED) $(GO) test -tags $(TAGS) -vet=off -count=1 -p 1 -timeout 15m $$($(GO) list -tags $(TAGS) ./... | grep -E '$(ALONE)')
+	WARD_PATTERN=async $(GO) test -vet=off -count=1 ./test/endtoend
+	WARD_PATTERN=sds $(GO) test -vet=off -count=1 -run 'Story|Once|Replay|Stop' ./test/endtoend
 	$(GO) run ./cmd/demo -once > /dev/null
+	$(GO) run ./cmd/demo -once -pattern async > /dev/null
 
 fuzz:
 	GO=$(GO) sh scripts/fuzz.sh $(FUZZTIME)
@@ -62,6 +65,7 @@ fuzz-short:
 # once and kept in the folder for temporary files.
 bench:
 	$(GO) run ./bench
+	$(GO) run ./bench -patterns
 	$(GO) test -run '^$$' -bench 'Append|Rows|Paced|Seal' -benchtime 20000x ./internal/audit ./internal/audit/seal
 	$(GO) test -run '^$$' -bench 'Scale/append' -benchtime 60000x -timeout 2h ./internal/audit
 	$(GO) test -run '^$$' -bench 'Scale/(search|proof)' -benchtime 2000x ./internal/audit

@@ -20,7 +20,7 @@ func chaos(c *spinesim.Config) {
 		Seed:      uint64(time.Now().UnixNano()),
 		Duplicate: 6, Reorder: 6, Lose: 6, FlipBits: 4, WrongReference: 4, TruncateMIME: 2, OtherBoundary: 2,
 		HoldFor: 5, HoldAtMost: 300 * time.Millisecond,
-		Delays: []spinesim.DelayShare{{Share: 20, Delay: 100 * time.Millisecond}, {Share: 5, Delay: 3 * time.Second}},
+		Delays: []spinesim.DelayShare{{Share: 20, Delay: 100 * time.Millisecond}, {Share: 5, Delay: 5 * time.Second}},
 	}
 }
 
@@ -29,8 +29,8 @@ func chaos(c *spinesim.Config) {
 // its deadline in exactly one recorded outcome; no child's answer reaches another's
 // question; nothing is asked twice.
 func TestChaoticReplies(t *testing.T) {
-	const questions = 1200
-	const budget = 1500 * time.Millisecond
+	const questions = 800
+	const budget = 3 * time.Second
 	w := start(t, stage.Options{Pattern: "async", Budget: budget, Generate: questions, Simulator: chaos})
 	var children []spinesim.ChildView
 	for _, child := range w.Children(0) {
