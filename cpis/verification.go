@@ -8,18 +8,23 @@ const (
 	// NotVerifying is the zero value: nobody was to verify the number, or nothing is
 	// known of it, or not whether the date of birth is this person's.
 	NotVerifying Verification = iota
-	// Verified: somebody has this number, and the date of birth that was given with it.
+	// Verified: somebody has this number, and the date of birth if one was given with it.
 	Verified
+	// VerifiedWithoutBirth: somebody has this number. The date of birth that was given
+	// could not be compared, since the demographics service told none.
+	VerifiedWithoutBirth
 	// Unverified: the demographics service could not be asked, and CP-IS was asked all
 	// the same.
 	Unverified
 )
 
-// String returns "", "verified" or "not-checked".
+// String returns "", "verified", "verified-without-date-of-birth" or "not-checked".
 func (v Verification) String() string {
 	switch v {
 	case Verified:
 		return "verified"
+	case VerifiedWithoutBirth:
+		return "verified-without-date-of-birth"
 	case Unverified:
 		return "not-checked"
 	default:
@@ -29,14 +34,12 @@ func (v Verification) String() string {
 
 // ParseVerification reads what String returns; anything else says nothing.
 func ParseVerification(name string) Verification {
-	switch name {
-	case Verified.String():
-		return Verified
-	case Unverified.String():
-		return Unverified
-	default:
-		return NotVerifying
+	for v := Verified; v <= Unverified; v++ {
+		if name == v.String() {
+			return v
+		}
 	}
+	return NotVerifying
 }
 
 // Superseded is the Answer about a number that another has taken the place of. The

@@ -37,9 +37,14 @@ func TestSuperseded(t *testing.T) {
 }
 
 func TestVerificationsAreReadBack(t *testing.T) {
-	for v, name := range map[cpis.Verification]string{cpis.NotVerifying: "", cpis.Verified: "verified", cpis.Unverified: "not-checked", 99: ""} {
+	for v, name := range map[cpis.Verification]string{
+		cpis.NotVerifying: "", cpis.Verified: "verified", cpis.VerifiedWithoutBirth: "verified-without-date-of-birth", cpis.Unverified: "not-checked", 99: "",
+	} {
 		if v.String() != name {
 			t.Errorf("%d is named %q, want %q", v, v.String(), name)
+		}
+		if got := cpis.ParseVerification(name); got.String() != name {
+			t.Errorf("%q is read as %q", name, got)
 		}
 		if got := cpis.Failed(cpis.NotSent, "").WithVerification(v).Verification(); got != v {
 			t.Errorf("%d is carried as %d", v, got)

@@ -19,7 +19,7 @@ type document struct {
 	AskAgain    string    `json:"ask_again"`
 	NHSNumber   string    `json:"nhs_number"`
 	Replacement string    `json:"replacement_nhs_number,omitempty"` // the number that took its place, for a person to look into
-	Verified    string    `json:"demographics,omitempty"`           // verified or not-checked; absent: not said
+	Verified    string    `json:"demographics,omitempty"`           // verified, verified-without-date-of-birth or not-checked; absent: not said
 	AskedAt     time.Time `json:"asked_at"`
 	MessageID   string    `json:"message_id"`
 	Correlation string    `json:"correlation,omitempty"`

@@ -224,3 +224,24 @@ func TestLiveSmartcardsNeedTheDirectory(t *testing.T) {
 		}
 	}
 }
+
+// WRD-SPN-05: what comes from the directory is not in the configuration too, where it
+// would have no effect, and what does not come from there is.
+func TestEveryRuleOfTheDirectorysRoute(t *testing.T) {
+	dir := folderWithKeys(t)
+	replies := "[replies]\naddress = \"127.0.0.1:0\"\ncertificate = \"client.pem\"\nkey = \"client-key.pem\"\nca = \"ca.pem\"\npeers = [\"dns:spine.example.invalid\"]\n"
+	directed := all(
+		change(`endpoint = "`, `#endpoint = "`), change(`to_asid = "`, `#to_asid = "`),
+		in("spine", "pattern = \"sds\"\nserver_name = \"spine.example.invalid\"\ncontract = { from_party = \"Y99-0000001\" }"),
+		withDirectory(ldapSection), withDirectory(replies),
+	)
+	must(t, loadWard(put(t, dir, directed(t, wardFile))))
+	for _, r := range []rule{
+		{"an endpoint too", all(directed, in("spine", `endpoint = "https://spine.example.invalid/x"`)), "spine.endpoint", "remove them"},
+		{"no name", all(directed, change("server_name = \"spine.example.invalid\"\n", "")), "spine.server_name", "address without a name"},
+		{"no party key", all(directed, change(`from_party = "Y99-0000001"`, "")), "spine.contract.from_party", "our own party key"},
+		{"a contract too", all(directed, change(`from_party = `, `cpa_id = "S1", from_party = `)), "spine.contract.cpa_id", "remove them"},
+	} {
+		t.Run(r.name, func(t *testing.T) { r.test(t, dir, wardFile, loadWard) })
+	}
+}

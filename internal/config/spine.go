@@ -88,6 +88,9 @@ func (c *checker) directed(sp Spine) {
 	if sp.Endpoint != "" || sp.ToASID != "" {
 		c.problems.add("spine.endpoint", "and spine.to_asid come from the directory with spine.pattern = \"sds\"; remove them")
 	}
+	if sp.Contract.CPAID != "" || sp.Contract.ToParty != "" {
+		c.problems.add("spine.contract.cpa_id", "and spine.contract.to_party come from the directory with spine.pattern = \"sds\"; remove them")
+	}
 	if sp.ServerName == "" {
 		c.problems.add("spine.server_name", "must be the name in the Spine's certificate: the directory may give an address without a name")
 	}

@@ -29,7 +29,7 @@ const (
 	// asked about (MSCA-DQ-03).
 	ReplacementKey = "urn:x-cpis-smsp:replacement-number"
 	// DemographicsKey names that of what the demographics service said of the number
-	// before CP-IS was asked: "verified" or "not-checked" (WRD-PDS-04).
+	// before CP-IS was asked: as cpis.Verification has it (WRD-PDS-04).
 	DemographicsKey = "urn:x-cpis-smsp:demographics"
 
 	// BirthDateKey names Ward's own handling entry of a question, yyyy-MM-dd. It is

@@ -46,7 +46,8 @@ type Verdict struct {
 	NoBirth     bool           // a date of birth was given, and the service gave none
 }
 
-// String is a fixed text for the audit log.
+// String is a fixed text for the audit log. It does not say that the record is
+// restricted: where it stands anybody can read it who verifies the log (H-46).
 func (v Verdict) String() string {
 	text := v.Kind.String()
 	switch {
@@ -54,9 +55,6 @@ func (v Verdict) String() string {
 		text += ", and so is the date of birth"
 	case v.Kind == Verified && v.NoBirth:
 		text += " without the date of birth, which the service did not give"
-	}
-	if v.Restricted {
-		text += "; the record is restricted"
 	}
 	return text
 }

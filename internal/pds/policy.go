@@ -31,7 +31,6 @@ type Ruling struct {
 const (
 	RemarkUnverified = "the NHS number could not be verified with the demographics service; the policy is to go on"
 	RemarkNoBirth    = "the NHS number is verified without the date of birth, which the demographics service did not give"
-	RemarkRestricted = "the demographics record is restricted"
 )
 
 // Check decides on what Verify returned.
@@ -80,14 +79,8 @@ func (p Policy) unverified(err error) Ruling {
 }
 
 func (v Verdict) remark() string {
-	switch {
-	case v.Restricted && v.NoBirth:
-		return RemarkNoBirth + "; " + RemarkRestricted
-	case v.Restricted:
-		return RemarkRestricted
-	case v.NoBirth:
+	if v.NoBirth {
 		return RemarkNoBirth
-	default:
-		return ""
 	}
+	return ""
 }

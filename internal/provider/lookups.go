@@ -60,7 +60,7 @@ func directoryClass(l sds.Lookup) string {
 		return lookUpStale
 	case l.Result == string(sds.Found):
 		return lookUpFound
-	case l.Result == string(sds.Unavailable), l.Result == string(sds.Unusable), l.Result == string(sds.Ambiguous):
+	case l.Result == string(sds.Unavailable), l.Result == string(sds.Unusable), l.Result == string(sds.Ambiguous), l.Result == string(sds.NoRecord):
 		return lookUpFailed
 	default:
 		return lookUpRefused
@@ -158,11 +158,19 @@ func (p *Provider) checkNumber(ctx context.Context, q gateway.Question) gateway.
 		return gateway.Finding{Refused: true, Refusal: cpis.Superseded(ruling.Replacement)}
 	case !ruling.Ask:
 		return gateway.Finding{Refused: true, Refusal: ruling.Refusal}
-	case ruling.Unverified:
-		return gateway.Finding{Remark: ruling.Remark, Verification: cpis.Unverified}
-	case verdict.NoBirth: // to be told "verified" would mean that the date of birth was compared
-		return gateway.Finding{Remark: ruling.Remark}
 	default:
-		return gateway.Finding{Remark: ruling.Remark, Verification: cpis.Verified}
+		return gateway.Finding{Remark: ruling.Remark, Verification: verification(verdict, ruling)}
+	}
+}
+
+// verification is what may be told of a number that is asked about.
+func verification(v pds.Verdict, r pds.Ruling) cpis.Verification {
+	switch {
+	case r.Unverified:
+		return cpis.Unverified
+	case v.NoBirth:
+		return cpis.VerifiedWithoutBirth
+	default:
+		return cpis.Verified
 	}
 }

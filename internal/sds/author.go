@@ -44,8 +44,8 @@ const maxIdentity = 256
 // Author says why a smartcard user, the author of a question, is not one that the
 // directory knows with this role profile (WRD-IAM-18), or "" if all fits. The job role is
 // compared whole, or with the last of the parts that the directory gives, as in
-// S0010:G0020:R0260, and not at all if it is "". An error, an *Error or that of the
-// recorder, means that it could not be found out.
+// S0010:G0020:R0260. An error, an *Error or that of the recorder, means that it could not
+// be found out.
 //
 // Only that an author fits is kept, and only for its time: after that the directory must
 // be at hand.
@@ -60,7 +60,7 @@ func (d *Directory) Author(ctx context.Context, userID, roleProfile, organisatio
 		return NoRoleProfile, nil
 	case organisation == "" || len(organisation) > maxIdentity:
 		return OtherOrganisation, nil
-	case len(roleCode) > maxIdentity:
+	case roleCode == "" || len(roleCode) > maxIdentity:
 		return OtherJobRole, nil
 	}
 	key := strings.Join([]string{userID, roleProfile, organisation, roleCode}, "\x00")
@@ -95,7 +95,7 @@ func (d *directoryLDAP) author(ctx context.Context, userID, roleProfile, organis
 	if !slices.ContainsFunc(organisations, func(o string) bool { return strings.EqualFold(o, organisation) }) {
 		return OtherOrganisation, nil
 	}
-	if roleCode != "" && !slices.ContainsFunc(role.values(d.config.People.JobRole), func(code string) bool { return isJobRole(code, roleCode) }) {
+	if !slices.ContainsFunc(role.values(d.config.People.JobRole), func(code string) bool { return isJobRole(code, roleCode) }) {
 		return OtherJobRole, nil
 	}
 	return "", nil
@@ -104,10 +104,10 @@ func (d *directoryLDAP) author(ctx context.Context, userID, roleProfile, organis
 func (d *directoryLDAP) user(ctx context.Context, id string, today time.Time) (user entry, refusal string, err error) {
 	p := d.config.People
 	user, err = d.one(ctx, &ldap.SearchRequest{
-		BaseDN: p.Base, Scope: ldap.ScopeWholeSubtree, Attributes: slices.Concat([]string{p.Status}, p.Opened, p.Closed),
+		BaseDN: p.Base, Scope: ldap.ScopeWholeSubtree, Attributes: slices.Concat([]string{p.UserID, p.Status}, p.Opened, p.Closed),
 		Filter: all("objectClass", p.User, p.UserID, id),
 	}, "user of the user id")
-	if isNone(err) {
+	if isNone(err) || err == nil && !user.is(p.UserID, id) {
 		return user, NoUser, nil
 	}
 	if err != nil {
@@ -126,10 +126,10 @@ func (d *directoryLDAP) user(ctx context.Context, id string, today time.Time) (u
 func (d *directoryLDAP) role(ctx context.Context, user entry, id string, today time.Time) (role entry, refusal string, err error) {
 	p := d.config.People
 	role, err = d.one(ctx, &ldap.SearchRequest{
-		BaseDN: user.DN, Scope: ldap.ScopeWholeSubtree, Attributes: slices.Concat([]string{p.Organisation, p.JobRole}, p.Opened, p.Closed),
+		BaseDN: user.DN, Scope: ldap.ScopeWholeSubtree, Attributes: slices.Concat([]string{p.RoleID, p.Organisation, p.JobRole}, p.Opened, p.Closed),
 		Filter: all("objectClass", p.Role, p.RoleID, id),
 	}, "role profile of the id, of one user")
-	if isNone(err) {
+	if isNone(err) || err == nil && !role.is(p.RoleID, id) {
 		return role, NoRoleProfile, nil
 	}
 	if err != nil {
@@ -144,6 +144,10 @@ func (d *directoryLDAP) role(ctx context.Context, user entry, id string, today t
 	}
 	return role, "", nil
 }
+
+// is reports whether an entry has an id as it is written: to LDAP, other spaces and
+// another case are the same, and to the Spine they may not be.
+func (e entry) is(name, id string) bool { return slices.Contains(e.values(name), id) }
 
 func isNone(err error) bool {
 	var e *Error

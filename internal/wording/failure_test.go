@@ -118,13 +118,18 @@ func TestBusySaysWhenToCheckAgain(t *testing.T) {
 	}
 }
 
-// WRD-PDS-04, H-02: that a number was not verified is said with every answer, and
-// with none else.
+// WRD-PDS-04, H-02: that a number was not verified, or not with the date of birth, is
+// said with every such answer, and with none else.
 func TestNumberThatWasNotVerifiedIsSaid_WRD_PDS_04(t *testing.T) {
-	const says = "The NHS number could not be confirmed with the national demographics service before this check. Make sure that it is this person's number."
+	says := map[cpis.Verification]string{
+		cpis.Unverified:           "The NHS number could not be confirmed with the national demographics service before this check. Make sure that it is this person's number.",
+		cpis.VerifiedWithoutBirth: "The date of birth could not be compared with the national demographics service before this check. Make sure that this is the person's NHS number.",
+	}
 	everything(t, func(a cpis.Answer, _ wording.Context, d wording.Document) {
-		if strings.Contains(textOf(t, d), says) != (a.Verification() == cpis.Unverified) {
-			t.Fatalf("%s, verification %q: %s", a.Outcome(), a.Verification(), textOf(t, d))
+		for v, text := range says {
+			if strings.Contains(textOf(t, d), text) != (a.Verification() == v) {
+				t.Fatalf("%s, verification %q: %s", a.Outcome(), a.Verification(), textOf(t, d))
+			}
 		}
 	})
 }

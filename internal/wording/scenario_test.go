@@ -107,6 +107,7 @@ func scenarios(t testing.TB) []scenario {
 	failure("not-checked-fault", cpis.Refused, nil)
 	failure("not-checked-nothing-configured", cpis.Refused, bare)
 	failure("unknown", cpis.SentNoAnswer, inEvening)
+	add("no-record-birth-not-compared", noRecord().WithVerification(cpis.VerifiedWithoutBirth), nil)
 	add("unknown-number-not-verified", cpis.Failed(cpis.SentNoAnswer, "test").WithVerification(cpis.Unverified), nil)
 	failure("unknown-not-acknowledged", cpis.AsyncNotAcked, nil)
 	failure("unknown-no-reply-in-time", cpis.AsyncNoReply, nil)

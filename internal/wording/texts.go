@@ -28,6 +28,8 @@ const (
 
 	notVerified = "The NHS number could not be confirmed with the national demographics service before this check. " +
 		"Make sure that it is this person's number."
+	birthNotCompared = "The date of birth could not be compared with the national demographics service before this check. " +
+		"Make sure that this is the person's NHS number."
 
 	noContacts = "Your organisation has not added a contact list. Ask your safeguarding lead, " +
 		"or phone the council where the child lives and ask for children's social care."

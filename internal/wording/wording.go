@@ -111,8 +111,11 @@ func Describe(a cpis.Answer, c Context) Document {
 	default:
 		s.notKnown(&d)
 	}
-	if a.Verification() == cpis.Unverified {
+	switch a.Verification() {
+	case cpis.Unverified:
 		d.Notes = append(d.Notes, notVerified)
+	case cpis.VerifiedWithoutBirth:
+		d.Notes = append(d.Notes, birthNotCompared)
 	}
 	if s.found {
 		d.Plans = s.planTexts(d.State)
