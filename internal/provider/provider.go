@@ -379,6 +379,7 @@ func (p *Provider) Stop(ctx context.Context) error {
 	}
 	p.end()
 	p.running.Wait()
+	p.quieten()
 	reason := ""
 	failure := p.failure.Load()
 	if failure != nil {
@@ -388,7 +389,6 @@ func (p *Provider) Stop(ctx context.Context) error {
 	defer cancel()
 	_, recorded := p.log.Append(record, audit.Entry{Kind: audit.Stopped, Time: time.Now(), Reason: reason})
 	closed := p.log.Close(record)
-	p.log = nil
 	p.release()
 	p.logger.Info("stopped", "event", "provider.stopped")
 	return errors.Join(drained, recorded, closed)
@@ -406,12 +406,23 @@ func (p *Provider) recordFailedStart(ctx context.Context) {
 	_, _ = p.log.Append(record, audit.Entry{Kind: audit.Stopped, Time: time.Now(), Reason: reasonNotServing})
 }
 
-// release lets go of what was opened, in reverse.
-func (p *Provider) release() {
-	p.end()
+// quieten ends what could still have something recorded: looks at whether the Spine can
+// be reached, which may ask the directory.
+func (p *Provider) quieten() {
 	if p.operations != nil {
 		p.operations.Close()
 	}
+	if p.spine != nil {
+		p.spine.Close()
+	}
+	if p.directory != nil {
+		p.directory.Close()
+	}
+}
+
+// release lets go of what was opened.
+func (p *Provider) release() {
+	p.end()
 	if p.listener != nil {
 		p.listener.Close()
 	}
@@ -420,13 +431,8 @@ func (p *Provider) release() {
 		cancel()
 		p.server.Shutdown(ended)
 	}
-	if p.spine != nil {
-		p.spine.Close()
-	}
+	p.quieten()
 	p.replies.release()
-	if p.directory != nil {
-		p.directory.Close()
-	}
 	if p.budgets != nil {
 		p.budgets.Close()
 	}
