@@ -435,7 +435,9 @@ func TestFailureOverACheckIsRecorded(t *testing.T) {
 // WRD-PDS-05: what a check remarks is recorded with the outcome, also of an answer that
 // is withheld.
 func TestRemarksOfChecksAreRecorded(t *testing.T) {
-	remark := func(context.Context, gateway.Question) gateway.Finding { return gateway.Finding{Remark: "not verified"} }
+	remark := func(context.Context, gateway.Question) gateway.Finding {
+		return gateway.Finding{Remark: "not verified"}
+	}
 	for _, tt := range []struct {
 		answer cpis.Answer
 		want   string

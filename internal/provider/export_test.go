@@ -23,3 +23,10 @@ func (p *Provider) Route(ctx context.Context) (spine.Route, error) { return p.ro
 func (p *Provider) CheckAuthor(ctx context.Context, q gateway.Question) gateway.Finding {
 	return p.checkAuthor(ctx, q)
 }
+
+// LookUp asks the directory for the route to the Spine, as a probe of the circuit or
+// of health does.
+func (p *Provider) LookUp(ctx context.Context) error {
+	_, err := p.directory.Service(ctx)
+	return err
+}

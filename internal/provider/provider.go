@@ -389,7 +389,6 @@ func (p *Provider) Stop(ctx context.Context) error {
 	defer cancel()
 	_, recorded := p.log.Append(record, audit.Entry{Kind: audit.Stopped, Time: time.Now(), Reason: reason})
 	closed := p.log.Close(record)
-	p.log = nil
 	p.release()
 	p.logger.Info("stopped", "event", "provider.stopped")
 	return errors.Join(drained, recorded, closed)
@@ -421,10 +420,9 @@ func (p *Provider) endLookUps() {
 	}
 }
 
-// release lets go of what was opened, in reverse.
+// release lets go of what was opened.
 func (p *Provider) release() {
 	p.end()
-	p.endLookUps()
 	if p.listener != nil {
 		p.listener.Close()
 	}
@@ -433,6 +431,7 @@ func (p *Provider) release() {
 		cancel()
 		p.server.Shutdown(ended)
 	}
+	p.endLookUps()
 	p.replies.release()
 	if p.budgets != nil {
 		p.budgets.Close()

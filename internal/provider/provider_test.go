@@ -3,6 +3,7 @@ package provider_test
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"math"
 	"net"
@@ -315,5 +316,27 @@ func TestUnreadableConfigurationIsNotCompared(t *testing.T) {
 	list := entries(t, s, audit.Configured)
 	if len(list) != 2 || list[1].Reason != "not compared" || list[0].Detail != nil {
 		t.Errorf("entries %+v", list)
+	}
+}
+
+// WRD-OPS-12: whoever asks the directory while the provider ends is told that this
+// cannot be recorded, and ends nothing with it.
+func TestLookUpAfterTheEnd(t *testing.T) {
+	s := setStage(t, stage.Options{Ward: `
+[sds]
+url = "ldaps://127.0.0.1:1"
+organisation = "YES"
+certificate = "ward-spine.pem"
+key = "ward-spine-key.pem"
+ca = "ca.pem"
+`})
+	p, err := start(t, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop(t, p)
+	err = p.LookUp(t.Context())
+	if !errors.Is(err, audit.ErrClosed) {
+		t.Errorf("a look-up after the end: %v", err)
 	}
 }

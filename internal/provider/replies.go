@@ -94,11 +94,14 @@ func (i *inbox) fates() map[replies.Fate]uint64 {
 	return fates
 }
 
-// shutdown takes no more replies: nobody waits for one.
+// shutdown takes no more replies: nobody waits for one. What came and was taken by
+// nobody is on record when it returns.
 func (i *inbox) shutdown(ctx context.Context) {
-	if i != nil {
-		_ = i.server.Shutdown(ctx) // what is still under way is cut off, and the Spine is not told that it was taken
+	if i == nil {
+		return
 	}
+	_ = i.server.Shutdown(ctx) // what is still under way is cut off, and the Spine is not told that it was taken
+	i.room.Stop()
 }
 
 // release lets go of what was opened, in reverse.

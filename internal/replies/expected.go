@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// lastLook bounds how long the end of a question waits for the other replicas.
-const lastLook = time.Second
+// lastLook bounds how long the end of a question waits for the other replicas: it is
+// taken from the time that is kept for recording the outcome.
+const lastLook = 300 * time.Millisecond
 
 // Expected is a question that waits. It is for one goroutine.
 type Expected struct {

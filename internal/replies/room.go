@@ -90,8 +90,9 @@ type Left struct {
 // Room is where questions wait. It may be used by several goroutines.
 type Room struct {
 	options Options
-	running sync.WaitGroup
+	running sync.WaitGroup // the exchange
 	stop    context.CancelFunc
+	telling sync.WaitGroup // of what nobody took; none is added once it is stopped
 
 	mu      sync.Mutex
 	stopped bool
@@ -122,11 +123,12 @@ func NewRoom(options Options) *Room {
 // has been told. Questions that still wait get no reply from other replicas any more.
 // It belongs before the end of the log in which that is recorded.
 func (r *Room) Stop() {
+	r.stop()
+	r.running.Wait()
 	r.mu.Lock()
 	r.stopped = true
 	r.mu.Unlock()
-	r.stop()
-	r.running.Wait()
+	r.telling.Wait()
 }
 
 // Expect announces a question, before its message leaves: a reply may be faster than
@@ -240,7 +242,7 @@ func (r *Room) arrive(left Left) {
 		go tell() // by a question that outlived the room: nobody waits for it
 		return
 	}
-	r.running.Go(tell)
+	r.telling.Go(tell)
 }
 
 func (r *Room) untaken(d Discard) {

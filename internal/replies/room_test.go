@@ -186,6 +186,30 @@ func TestAnswerDoesNotWaitForTheRecordOfAnother(t *testing.T) {
 	}
 }
 
+// stuck is an Exchange that says nothing about the end of a question.
+type stuck struct{ left }
+
+func (stuck) End(ctx context.Context, _ string, _ bool) (replies.Left, bool, error) {
+	<-ctx.Done()
+	return replies.Left{}, false, ctx.Err()
+}
+
+// WRD-AUD-05: where the other replicas cannot be asked, most of the second that is kept
+// for recording the outcome is left for that.
+func TestStuckExchangeLeavesTimeToRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t, func(o *replies.Options) { o.Exchange = stuck{} })
+		e := expect(t, r, first)
+		began := time.Now()
+		_, err := e.Wait(t.Context())
+		e.Close()
+		over := time.Since(began) - 9*time.Second
+		if !errors.Is(err, replies.ErrNoReply) || over > 300*time.Millisecond {
+			t.Errorf("Wait = %v, %s after its end", err, over)
+		}
+	})
+}
+
 // WRD-OPS-19: what waits and what is remembered is bounded.
 func TestRoomIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

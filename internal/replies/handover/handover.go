@@ -54,9 +54,10 @@ type Table struct {
 	waiting atomic.Int64
 	wake    chan struct{}
 
-	// fetching is held while replies are fetched and given out, so that End, which
-	// shares it, finds them either in the table or in their room.
-	fetching sync.RWMutex
+	mu sync.Mutex
+	// fetching is closed when what is being fetched was given out, nil if nothing is:
+	// End finds a reply either in the table or, once that is over, in its room.
+	fetching chan struct{}
 }
 
 // Open opens the table, and makes it if it is not there. Close must follow.
@@ -105,15 +106,32 @@ func (t *Table) Expect(ctx context.Context, q replies.Question, life time.Durati
 // End implements replies.Exchange.
 func (t *Table) End(ctx context.Context, messageID string, answered bool) (replies.Left, bool, error) {
 	t.waiting.Add(-1)
-	t.fetching.RLock()
-	defer t.fetching.RUnlock()
 	left, err := t.take(ctx, `UPDATE waiting w SET ended = true, answered = w.answered OR $2, reply = NULL
 		FROM (SELECT message_id, reply FROM waiting WHERE message_id = $1 FOR UPDATE) o
 		WHERE w.message_id = o.message_id RETURNING w.message_id, w.correlation, o.reply`, messageID, answered)
-	if err != nil || len(left) == 0 {
+	if err != nil {
 		return replies.Left{}, false, err
 	}
+	if len(left) == 0 {
+		t.awaitFetched(ctx)
+		return replies.Left{}, false, nil
+	}
 	return left[0], true, nil
+}
+
+// awaitFetched waits until what is not in the table any more, because it was fetched
+// just now, is in its room.
+func (t *Table) awaitFetched(ctx context.Context) {
+	t.mu.Lock()
+	fetching := t.fetching
+	t.mu.Unlock()
+	if fetching == nil {
+		return
+	}
+	select {
+	case <-fetching:
+	case <-ctx.Done():
+	}
 }
 
 // Leave implements replies.Exchange.

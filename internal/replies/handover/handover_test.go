@@ -269,6 +269,8 @@ func TestRepliesThatRace(t *testing.T) {
 	}
 	running.Wait()
 	time.Sleep(time.Second) // what is left is fetched
+	a.Stop()
+	b.Stop()
 	untaken := map[string]int{}
 	for _, d := range append(a.untaken, b.untaken...) {
 		untaken[d.Reply.Payload]++
@@ -487,6 +489,41 @@ func leave(t *testing.T, table *handover.Table, refTo string, want replies.Fate)
 	fate, _, err := table.Leave(t.Context(), refTo, replies.Reply{Payload: "x"})
 	if err != nil || fate != want {
 		t.Errorf("a reply to %q is %q, want %q: %v", refTo, fate, want, err)
+	}
+}
+
+// WRD-AUD-05: a database that hangs over the table holds up the end of a question no
+// longer than its context, although it holds up the fetching of replies too.
+func TestEndWhileFetchingHangs(t *testing.T) {
+	t.Parallel()
+	url := database(t)
+	table := open(t, url, newKeys(t))
+	id := newID()
+	err := table.Expect(t.Context(), replies.Question{MessageID: id, Correlation: "c"}, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	_, err = conn.Exec(t.Context(), "BEGIN; LOCK TABLE ward_replies.waiting IN EXCLUSIVE MODE")
+	if err != nil {
+		t.Fatal(err)
+	}
+	running, stop := context.WithCancel(t.Context())
+	var run sync.WaitGroup
+	run.Go(func() { table.Run(running, func(replies.Left) {}) })
+	defer run.Wait()
+	defer stop()
+	time.Sleep(500 * time.Millisecond) // by now replies are looked for
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	_, _, err = table.End(ctx, id, false)
+	if err == nil || time.Since(began) > 700*time.Millisecond {
+		t.Errorf("End = %v after %s, with 200ms to do it in", err, time.Since(began))
 	}
 }
 

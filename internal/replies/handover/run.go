@@ -71,8 +71,10 @@ func (t *Table) fetch(ctx context.Context, arrived func(replies.Left)) error {
 }
 
 func (t *Table) fetchSome(ctx context.Context, arrived func(replies.Left)) (more bool, err error) {
-	t.fetching.Lock()
-	defer t.fetching.Unlock()
+	fetching := make(chan struct{})
+	defer close(fetching)
+	t.setFetching(fetching)
+	defer t.setFetching(nil)
 	// What was taken is given out although ctx has ended meanwhile.
 	all, err := t.take(context.WithoutCancel(ctx), `UPDATE waiting w SET reply = NULL
 		FROM (SELECT message_id, reply FROM waiting WHERE asker = $1 AND reply IS NOT NULL LIMIT $2 FOR UPDATE) o
@@ -81,6 +83,12 @@ func (t *Table) fetchSome(ctx context.Context, arrived func(replies.Left)) (more
 		arrived(left)
 	}
 	return len(all) == atOnce, err
+}
+
+func (t *Table) setFetching(fetching chan struct{}) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.fetching = fetching
 }
 
 // sweepAlways clears away what nobody will end any more, whoever asked.
