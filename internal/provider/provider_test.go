@@ -3,7 +3,6 @@ package provider_test
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"log/slog"
 	"math"
 	"net"
