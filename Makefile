@@ -8,7 +8,7 @@ GO          ?= go
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 10m
 # Questions for different children that are asked over 64 connections at a time.
-INTERLEAVED ?= 100000
+INTERLEAVED ?= 30000
 # A folder with the official schemas and samples, which are not ours to ship. With
 # it the tests also compare Ward with them; continuous integration must have it.
 WARD_REFERENCE ?=
@@ -38,10 +38,12 @@ lint:
 	$(GO) vet -tags $(TAGS) ./...
 	$(GO) run $(STATICCHECK) -tags $(TAGS) ./...
 
-# The packages left out run the provider as a process of its own, which has no race
-# detector in it, or say nothing new about races.
+# The packages in which goroutines meet, and conversations over the asynchronous pattern,
+# in which most do. The others say nothing new about races, or run the provider as a
+# process of its own, which has no race detector in it: long runs them.
+RACE = /ward/(client|internal/(audit|budget|clients|gateway|handshake|provider|replies|sds|pds|server|spine|telemetry|trust|spinesim)|internal/audit/(sqlite|publish|reading)|internal/spine/circuit|test/(endtoend|attack))$$
 race:
-	$(GO) test -race -short $$($(GO) list ./... | grep -vE '/ward/(cmd|test/(crash|replicas|conformance|npmsoap|zeep|testssl|docs))')
+	WARD_PATTERN=async $(GO) test -race -short $$($(GO) list ./... | grep -E '$(RACE)')
 
 # Oracles, reference data, independent clients and verifiers, PostgreSQL, faults,
 # crashes and many questions.
@@ -50,7 +52,6 @@ ALONE = /ward/(bench|cmd|internal/(audit|server|spine|sds|budget|audit/postgres)
 long:
 	$(GO) test -tags $(TAGS) -vet=off -count=1 -p 2 -timeout 15m $$($(GO) list -tags $(TAGS) ./... | grep -vE '$(ALONE)')
 	WARD_INTERLEAVED=$(INTERLEAVED) $(GO) test -tags $(TAGS) -vet=off -count=1 -p 1 -timeout 15m $$($(GO) list -tags $(TAGS) ./... | grep -E '$(ALONE)')
-	WARD_PATTERN=async $(GO) test -vet=off -count=1 ./test/endtoend
 	WARD_PATTERN=sds $(GO) test -vet=off -count=1 -run 'Story|Once|Replay|Stop' ./test/endtoend
 	$(GO) run ./cmd/demo -once > /dev/null
 	$(GO) run ./cmd/demo -once -pattern async > /dev/null
@@ -59,7 +60,7 @@ fuzz:
 	GO=$(GO) sh scripts/fuzz.sh $(FUZZTIME)
 
 fuzz-short:
-	GO=$(GO) sh scripts/fuzz.sh 10000x
+	GO=$(GO) sh scripts/fuzz.sh 3000x
 
 # The audit log is measured at WARD_BENCH_ENTRIES entries, in a database that is made
 # once and kept in the folder for temporary files.

@@ -47,7 +47,7 @@ func TestChaoticReplies(t *testing.T) {
 			for i := next.Add(1) - 1; i < int64(len(children)); i = next.Add(1) - 1 {
 				began := time.Now()
 				results[i] = w.ask(t, c, children[i].NHSNumber)
-				if took := time.Since(began); took > budget+time.Second {
+				if took := time.Since(began); took > budget+slack() {
 					t.Errorf("%s: the answer took %v", children[i].NHSNumber, took)
 				}
 			}
@@ -88,6 +88,15 @@ func TestChaoticReplies(t *testing.T) {
 	if outcomes[cpis.Found] < questions/2 || outcomes[cpis.Found] == questions || len(discarded) < 3 {
 		t.Errorf("this was no chaos: outcomes %v, discarded %v", outcomes, discarded)
 	}
+}
+
+// slack is how much longer than its budget a question may seem to take: what this
+// machine needs besides, and more of it while races are looked for.
+func slack() time.Duration {
+	if testing.Short() {
+		return 5 * time.Second
+	}
+	return 2 * time.Second
 }
 
 // checkChaotic holds one answer against what became of the reply to its question.
