@@ -161,8 +161,8 @@ func TestManagementOfReplies(t *testing.T) {
 	if processed.Times != 1 {
 		t.Errorf("processed %d times", processed.Times)
 	}
+	settle(t, s) // what is being posted counts when it has ended
 	do("/reset", "")
-	settle(t, s)
 	if got := s.Counters(); got.Posts != 0 || s.TimesProcessed(r.queryID) != 0 || len(s.ReplyURLs()) != 2 {
 		t.Errorf("after a reset %+v", got)
 	}
