@@ -228,7 +228,7 @@ func (l *Log) write(ctx context.Context, group []*pending) error {
 // maxMoves is how often one commit begins again because another writer of the
 // same store was faster. Each time the other has moved on, so this much bad luck
 // means that something is wrong.
-const maxMoves = 100
+const maxMoves = 1000
 
 // commit commits a group and returns the sequence number of its first entry. Claims
 // that ended before forget may go.
