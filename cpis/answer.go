@@ -1,6 +1,10 @@
 package cpis
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"io"
+)
 
 // Answer is how one question ended: exactly one Outcome, whether the local
 // authority was notified, and, for Found alone, the findings.
@@ -36,6 +40,10 @@ func found(f Findings, reason string) Answer {
 func noRecord(reason string) Answer {
 	return Answer{outcome: NoRecord, notified: NoRecord.Notified(), reason: reason}
 }
+
+// Format writes the outcome and nothing else, whatever the verb: fmt would otherwise
+// print what is found, and the replacement of a number, by reflection.
+func (a Answer) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, a.outcome.String()) }
 
 // Outcome says how the question ended.
 func (a Answer) Outcome() Outcome { return a.outcome }

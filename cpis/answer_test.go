@@ -1,6 +1,7 @@
 package cpis_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -347,6 +348,19 @@ func TestRecordedRefusesContradictions(t *testing.T) {
 					t.Errorf("outcome %d, notified %s, %s: refused, and still %s", o, n, name, got.Outcome())
 				}
 			}
+		}
+	}
+}
+
+// WRD-IGV-01: an answer that is printed tells its outcome, and no number.
+func TestAnswerIsPrintedWithoutANumber(t *testing.T) {
+	number, err := cpis.ParseNHSNumber("9990000026")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d"} {
+		if got := fmt.Sprintf(verb, cpis.Superseded(number)); got != "number_superseded" {
+			t.Errorf("%s: %s", verb, got)
 		}
 	}
 }
