@@ -19,12 +19,10 @@ const (
 
 // Ruling is what becomes of a question. The zero value asks nothing.
 type Ruling struct {
-	Ask         bool           // the Spine may be asked, about the number of the question and no other
-	Refusal     cpis.Answer    // if not
-	Replacement cpis.NHSNumber // to be told, and never asked about (MSCA-DQ-03)
-	Restricted  bool           // where the person is must not be told (WRD-PDS-06)
-	Unverified  bool           // the number could not be verified, which the reply says: RemarkUnverified
-	Remark      string         // fixed text for the audit log
+	Ask        bool        // the Spine may be asked, about the number of the question and no other
+	Refusal    cpis.Answer // if not
+	Unverified bool        // the number could not be verified, which the reply says
+	Remark     string      // fixed text for the audit log
 }
 
 // The remarks on questions that are asked.
@@ -40,11 +38,9 @@ func (p Policy) Check(v Verdict, err error) Ruling {
 	}
 	switch v.Kind {
 	case Verified:
-		return Ruling{Ask: true, Restricted: v.Restricted, Remark: v.remark()}
+		return Ruling{Ask: true, Remark: v.remark()}
 	case Superseded:
-		r := refuse(cpis.NumberSuperseded, v)
-		r.Replacement = v.Replacement
-		return r
+		return Ruling{Refusal: cpis.Superseded(v.Replacement)}
 	case Invalidated:
 		return refuse(cpis.NumberInvalidated, v)
 	case Unknown:
@@ -59,7 +55,7 @@ func (p Policy) Check(v Verdict, err error) Ruling {
 }
 
 func refuse(o cpis.Outcome, v Verdict) Ruling {
-	return Ruling{Refusal: cpis.Failed(o, "demographics: "+v.String()), Restricted: v.Restricted}
+	return Ruling{Refusal: cpis.Failed(o, "demographics: "+v.String())}
 }
 
 // unverified decides where nothing was found out. Two failures stop a question under

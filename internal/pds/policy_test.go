@@ -33,9 +33,12 @@ func TestPolicyOnVerdicts(t *testing.T) {
 	} {
 		for _, policy := range []pds.Policy{pds.Refuse, pds.Proceed} {
 			r := policy.Check(c.verdict, nil)
-			want := pds.Ruling{Ask: c.outcome == cpis.OutcomeUnknown, Restricted: c.verdict.Restricted, Remark: c.remark, Replacement: c.verdict.Replacement}
+			want := pds.Ruling{Ask: c.outcome == cpis.OutcomeUnknown, Remark: c.remark}
 			if !want.Ask {
 				want.Refusal = cpis.Failed(c.outcome, "demographics: "+c.verdict.String())
+			}
+			if c.outcome == cpis.NumberSuperseded { // told, and never asked about (MSCA-DQ-03)
+				want.Refusal = cpis.Superseded(c.verdict.Replacement)
 			}
 			if diff := cmp.Diff(want, r, cmp.AllowUnexported(cpis.NHSNumber{}, cpis.Answer{})); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", name, diff)

@@ -153,14 +153,10 @@ func (p *Provider) checkNumber(ctx context.Context, q gateway.Question) gateway.
 	}
 	verdict, err := p.demographics.Verify(ctx, q.Query.Number, q.BirthDate)
 	ruling := p.settings.Unverified.Check(verdict, err)
-	switch {
-	case !ruling.Ask && ruling.Refusal.Outcome() == cpis.NumberSuperseded:
-		return gateway.Finding{Refused: true, Refusal: cpis.Superseded(ruling.Replacement)}
-	case !ruling.Ask:
+	if !ruling.Ask {
 		return gateway.Finding{Refused: true, Refusal: ruling.Refusal}
-	default:
-		return gateway.Finding{Remark: ruling.Remark, Verification: verification(verdict, ruling)}
 	}
+	return gateway.Finding{Remark: ruling.Remark, Verification: verification(verdict, ruling)}
 }
 
 // verification is what may be told of a number that is asked about.
