@@ -65,7 +65,7 @@ func (d *Directory) Author(ctx context.Context, userID, roleProfile, organisatio
 	}
 	key := strings.Join([]string{userID, roleProfile, organisation, roleCode}, "\x00")
 	refusal, _, err = d.authors.get(ctx, key, func(ctx context.Context) (refusal string, keep bool, err error) {
-		err = d.recorded(ctx, Lookup{Purpose: ForAuthor, About: userID + " " + roleProfile}, func(ctx context.Context, _ string) (string, error) {
+		err = d.recorded(ctx, Lookup{Purpose: ForAuthor}, func(ctx context.Context, _ string) (string, error) {
 			refusal, err = d.people.author(ctx, userID, roleProfile, organisation, roleCode, d.options.Now().In(d.uk))
 			if refusal != "" {
 				return refusal, err

@@ -102,7 +102,7 @@ func (d *Directory) Close() {
 func (d *Directory) Service(ctx context.Context) (Service, error) {
 	s, stale, err := d.services.get(ctx, "", d.lookUpService)
 	if err == nil && stale {
-		err = d.record(ctx, Lookup{Purpose: ForService, About: d.aboutService(), Result: string(Found), Stale: true})
+		err = d.record(ctx, Lookup{Purpose: ForService, Result: string(Found), Stale: true})
 	}
 	if err != nil {
 		return Service{}, err
@@ -110,12 +110,8 @@ func (d *Directory) Service(ctx context.Context) (Service, error) {
 	return s, nil
 }
 
-func (d *Directory) aboutService() string {
-	return d.options.Organisation + " " + d.options.Interaction
-}
-
 func (d *Directory) lookUpService(ctx context.Context) (s Service, keep bool, err error) {
-	err = d.recorded(ctx, Lookup{Purpose: ForService, About: d.aboutService()}, func(ctx context.Context, correlation string) (string, error) {
+	err = d.recorded(ctx, Lookup{Purpose: ForService}, func(ctx context.Context, correlation string) (string, error) {
 		s, err = d.service(ctx, question{d.options.Organisation, d.options.Interaction, correlation})
 		return string(Found), err
 	})

@@ -40,7 +40,6 @@ const (
 // time, for the audit log.
 type Lookup struct {
 	Purpose     Purpose
-	About       string        // what was asked about: an organisation and an interaction, or a user and a role profile; personal
 	Result      string        // a Result, or a refusal of Author: a fixed text
 	Stale       bool          // the directory was not at hand: what it last said is used
 	Elapsed     time.Duration // of the question, 0 if Stale
