@@ -66,20 +66,13 @@ func (c *Client) renderMessage(route Route, q cpis.Query, id string) ([]byte, er
 	if err != nil {
 		return nil, err
 	}
-	contract := route.Contract
 	contentType, body, err := ebxml.WriteRequest(ebxml.Header{
-		FromParty:            contract.FromParty,
-		ToParty:              contract.ToParty,
-		CPAID:                contract.CPAID,
-		ConversationID:       c.config.NewID(),
-		Service:              service,
-		Action:               hl7.QueryInteraction,
-		MessageID:            id,
-		Timestamp:            c.config.Now(),
-		DuplicateElimination: contract.DuplicateElimination,
-		AckRequested:         contract.AckRequested,
-		SyncReply:            strings.EqualFold(contract.SyncReply, "MSHSignalsOnly"),
-	}, interaction, contract)
+		ConversationID: c.config.NewID(),
+		Service:        service,
+		Action:         hl7.QueryInteraction,
+		MessageID:      id,
+		Timestamp:      c.config.Now(),
+	}, interaction, route.Contract)
 	if err != nil {
 		return nil, err
 	}
