@@ -156,7 +156,6 @@ func (s *Server) refused(x *exchange, r *refusal) audit.Entry {
 		Correlation: x.id,
 		Remote:      x.r.RemoteAddr,
 		Outcome:     cpis.Refused.String(),
-		Notified:    cpis.NotifiedNo.String(),
 		Code:        "HTTP " + strconv.Itoa(r.status),
 		Reason:      r.reason,
 		Elapsed:     s.config.Now().Sub(x.received),
@@ -164,7 +163,10 @@ func (s *Server) refused(x *exchange, r *refusal) audit.Entry {
 	if x.certificate != nil {
 		e.Certificate = clients.Fingerprint(x.certificate)
 	}
-	if !x.isPeer {
+	if x.isPeer { // it may have brought an answer, which says that somebody was
+		e.Notified = cpis.NotifiedMaybe.String()
+	} else {
+		e.Notified = cpis.NotifiedNo.String()
 		handshake.NameCertificate(&e, x.certificate)
 	}
 	return e

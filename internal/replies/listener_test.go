@@ -264,7 +264,7 @@ func TestHandOverFails(t *testing.T) {
 	m := message{id: newID(), refTo: newID(), action: success, ack: true}
 	got := r.deliver(t, m)
 	entry := r.book.all(t, 1)[0]
-	if got.status != http.StatusServiceUnavailable || got.body != "" || entry.Kind != audit.Refused || len(r.discards.Counts()) != 0 {
+	if got.status != http.StatusServiceUnavailable || got.body != "" || entry.Kind != audit.Refused || entry.Notified != "maybe" || len(r.discards.Counts()) != 0 {
 		t.Errorf("%+v, %+v, %v", got, entry, r.discards.Counts())
 	}
 	exchange.err = nil

@@ -57,7 +57,7 @@ func TestOnlyPeersDeliver(t *testing.T) {
 				return
 			}
 			entry := other.book.all(t, 1)[0]
-			if entry.Kind != audit.Refused || entry.Code != "HTTP 403" || entry.Certificate != clients.Fingerprint(r.spine.Leaf) ||
+			if entry.Kind != audit.Refused || entry.Code != "HTTP 403" || entry.Notified != "no" || entry.Certificate != clients.Fingerprint(r.spine.Leaf) ||
 				!strings.Contains(entry.Subject, "spine.test") || entry.Serial == "" || entry.Issuer == "" || entry.Notified != "no" {
 				t.Errorf("%+v", entry)
 			}
