@@ -2,13 +2,11 @@ package budget
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/wardsmsp/ward/internal/audit/postgres"
@@ -57,16 +55,9 @@ const createTable = `CREATE TABLE budgets (
 
 // prepare makes the table and the rows that are not there.
 func prepare(ctx context.Context, pool *pgxpool.Pool, limits []Limit) error {
-	var exists bool
-	err := pool.QueryRow(ctx, "SELECT to_regclass('budgets') IS NOT NULL").Scan(&exists)
+	err := postgres.Together(ctx, func() error { return create(ctx, pool) })
 	if err != nil {
 		return err
-	}
-	if !exists {
-		_, err = pool.Exec(ctx, createTable)
-		if err != nil && !madeByAnother(err) {
-			return err
-		}
 	}
 	for _, l := range limits {
 		_, err = pool.Exec(ctx, "INSERT INTO budgets (asid, tokens, taken, at) VALUES ($1, 1, 0, now()) ON CONFLICT (asid) DO NOTHING", l.ASID)
@@ -77,11 +68,14 @@ func prepare(ctx context.Context, pool *pgxpool.Pool, limits []Limit) error {
 	return nil
 }
 
-// madeByAnother reports whether another instance, started together with this one, was
-// faster.
-func madeByAnother(err error) bool {
-	var refused *pgconn.PgError
-	return errors.As(err, &refused) && (refused.Code == "42P07" || refused.Code == "23505") // duplicate_table, unique_violation
+func create(ctx context.Context, pool *pgxpool.Pool) error {
+	var exists bool
+	err := pool.QueryRow(ctx, "SELECT to_regclass('budgets') IS NOT NULL").Scan(&exists)
+	if err != nil || exists {
+		return err
+	}
+	_, err = pool.Exec(ctx, createTable)
+	return err
 }
 
 // shared is the part of one instance in a budget that several share.

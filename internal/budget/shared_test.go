@@ -220,7 +220,13 @@ func TestClockOfTheDatabaseSetBack(t *testing.T) {
 
 // Replicas that start together make the table once.
 func TestStartTogether(t *testing.T) {
-	url := database(t)
+	for range 5 {
+		startTogether(t, database(t))
+	}
+}
+
+func startTogether(t *testing.T, url string) {
+	t.Helper()
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {

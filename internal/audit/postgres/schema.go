@@ -40,13 +40,18 @@ func create(ctx context.Context, config *pgx.ConnConfig) error {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
+	return Together(ctx, func() error { return createOnce(ctx, conn, config.RuntimeParams["search_path"]) })
+}
+
+// Together calls create, which makes what is not there, again for as long as another
+// instance, started together with this one, is making the same.
+func Together(ctx context.Context, create func() error) error {
 	for {
-		err := createOnce(ctx, conn, config.RuntimeParams["search_path"])
+		err := create()
 		var refused *pgconn.PgError
 		if err == nil || !errors.As(err, &refused) || !another(refused.Code) {
 			return err
 		}
-		// Another instance, started together with this one, is making it.
 		select {
 		case <-ctx.Done():
 			return err

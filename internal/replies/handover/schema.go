@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/wardsmsp/ward/internal/audit/postgres"
@@ -64,29 +62,7 @@ func create(ctx context.Context, config *pgx.ConnConfig) error {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	for {
-		err = createOnce(ctx, conn)
-		var refused *pgconn.PgError
-		if err == nil || !errors.As(err, &refused) || !another(refused.Code) {
-			return err
-		}
-		// Another instance, started together with this one, is making it.
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
-}
-
-// another reports whether a statement that makes something failed since another
-// session makes it too.
-func another(code string) bool {
-	switch code {
-	case "23505", "42P06", "42P07", "40001", "40P01":
-		return true
-	}
-	return false
+	return postgres.Together(ctx, func() error { return createOnce(ctx, conn) })
 }
 
 func createOnce(ctx context.Context, conn *pgx.Conn) error {
