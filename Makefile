@@ -3,12 +3,11 @@
 # make bench  measure, beside others, in one run
 # make lint   gofmt, vet and staticcheck
 # make fuzz   each fuzz target for FUZZTIME, or as many executions: FUZZTIME=1000000x
+# make soak   the campaigns of the tests at full length; hours
 
 GO          ?= go
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 10m
-# Questions for different children that are asked over 64 connections at a time.
-INTERLEAVED ?= 30000
 # A folder with the official schemas and samples, which are not ours to ship. With
 # it the tests also compare Ward with them; continuous integration must have it.
 WARD_REFERENCE ?=
@@ -16,7 +15,7 @@ comma := ,
 TAGS = oracle,zeep,npm,testssl,bench,verifier,postgres,faults,ldap$(if $(WARD_REFERENCE),$(comma)reference,)
 export WARD_REFERENCE
 
-.PHONY: test demo bench lint fuzz tools fast race long fuzz-short reference
+.PHONY: test demo bench lint fuzz soak tools fast race long fuzz-short
 
 test: tools fast lint race long fuzz-short
 
@@ -41,20 +40,29 @@ lint:
 # The packages in which goroutines meet, and conversations over the asynchronous pattern,
 # in which most do. The others say nothing new about races, or run the provider as a
 # process of its own, which has no race detector in it: long runs them.
-RACE = /ward/(client|internal/(audit|budget|clients|gateway|handshake|provider|replies|sds|pds|server|spine|telemetry|trust|spinesim)|internal/audit/(sqlite|publish|reading)|internal/spine/circuit|test/(endtoend|attack))$$
+RACE = /ward/(client|internal/(audit|budget|clients|gateway|handshake|provider|replies|sds|pds|server|spine|telemetry|trust|spinesim)|internal/audit/(sqlite|publish|reading)|internal/spine/circuit|test/endtoend)$$
 race:
 	WARD_PATTERN=async $(GO) test -race -short $$($(GO) list ./... | grep -E '$(RACE)')
 
 # Oracles, reference data, independent clients and verifiers, PostgreSQL, faults,
 # crashes and many questions.
-# Those of ALONE measure time, or load the machine, and run one at a time.
-ALONE = /ward/(bench|cmd|internal/(audit|server|spine|sds|budget|audit/postgres)|test/(attack|conformance|crash|endtoend|replicas|testssl))(/demo|/ward|/spinesim)?$$
+# Those of ALONE measure time, and run one at a time.
+ALONE = /ward/(internal/(server|spine|sds|budget)|test/(attack|endtoend|replicas))$$
 long:
-	$(GO) test -tags $(TAGS) -vet=off -count=1 -p 2 -timeout 15m $$($(GO) list -tags $(TAGS) ./... | grep -vE '$(ALONE)')
-	WARD_INTERLEAVED=$(INTERLEAVED) $(GO) test -tags $(TAGS) -vet=off -count=1 -p 1 -timeout 15m $$($(GO) list -tags $(TAGS) ./... | grep -E '$(ALONE)')
+	$(GO) test -tags $(TAGS) -vet=off -count=1 -p 3 -timeout 15m $$($(GO) list -tags $(TAGS) ./... | grep -vE '$(ALONE)')
+	WARD_INTERLEAVED=10000 $(GO) test -tags $(TAGS) -vet=off -count=1 -p 1 -timeout 15m $$($(GO) list -tags $(TAGS) ./... | grep -E '$(ALONE)')
 	WARD_PATTERN=sds $(GO) test -vet=off -count=1 -run 'Story|Once|Replay|Stop' ./test/endtoend
 	$(GO) run ./cmd/demo -once > /dev/null
 	$(GO) run ./cmd/demo -once -pattern async > /dev/null
+
+# The campaigns of long, for hours.
+soak:
+	WARD_CRASH_ROUNDS=1000 $(GO) test -tags $(TAGS) -vet=off -count=1 -timeout 6h -v -run TestKilled ./test/crash
+	WARD_TAMPERINGS=10000 $(GO) test -tags $(TAGS) -vet=off -count=1 -timeout 2h -v -run 'AnyByte|AnyChange' ./internal/audit ./internal/audit/postgres
+	WARD_FAULTS=all $(GO) test -tags $(TAGS) -vet=off -count=1 -timeout 2h -run 'Faults|Full' ./internal/audit
+	WARD_INTERLEAVED=100000 $(GO) test -vet=off -count=1 -timeout 1h -run Interleaved ./test/endtoend
+	WARD_ATTACK=10m $(GO) test -vet=off -count=1 -timeout 1h -run UnderAttack ./test/attack
+	WARD_REPLICAS=10m $(GO) test -tags $(TAGS) -vet=off -count=1 -timeout 1h -run ThreeReplicas ./test/replicas
 
 fuzz:
 	GO=$(GO) sh scripts/fuzz.sh $(FUZZTIME)

@@ -38,7 +38,7 @@ func tamperings(t *testing.T) int {
 	case testing.Short():
 		return 100
 	}
-	return 1000
+	return 300
 }
 
 // victim is a log that is tampered with: files of one state, copies of earlier ones,

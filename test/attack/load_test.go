@@ -39,11 +39,8 @@ const attackEnv = "WARD_ATTACK"
 func attackFor(t *testing.T) time.Duration {
 	t.Helper()
 	value := os.Getenv(attackEnv)
-	if value == "" && testing.Short() {
-		return 5 * time.Second
-	}
 	if value == "" {
-		return 15 * time.Second
+		return 8 * time.Second
 	}
 	d, err := time.ParseDuration(value)
 	if err != nil || d <= 0 {

@@ -27,7 +27,7 @@ func campaignFor(t *testing.T) time.Duration {
 	t.Helper()
 	value := os.Getenv(campaignEnv)
 	if value == "" {
-		return 15 * time.Second
+		return 8 * time.Second
 	}
 	d, err := time.ParseDuration(value)
 	if err != nil || d <= 0 {

@@ -27,7 +27,7 @@ func tamperings(t *testing.T) int {
 	t.Helper()
 	value := os.Getenv(tamperEnv)
 	if value == "" {
-		return 300
+		return 100
 	}
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 1 {
