@@ -45,7 +45,11 @@ func (c *checker) clients(s *Settings) {
 func (c *checker) client(key string, client Client) *clients.Client {
 	c.oneOf(key+".setting", client.Setting, unscheduledCareSettings()...)
 	c.oneOf(key+".verify_number", client.VerifyNumber, "none", "pds")
-	c.oneOf(key+".access_method", client.AccessMethod, "attended", "unattended", "smartcard")
+	if client.AccessMethod == "session" {
+		c.problems.add(key+".access_method", "cannot be session: smartcard sessions would have to be checked with their authority before anything is asked, and this version has no such check (WRD-IAM-15)")
+	} else {
+		c.oneOf(key+".access_method", client.AccessMethod, "attended", "unattended", "smartcard")
+	}
 	if len(client.Organisations) == 0 || slices.ContainsFunc(client.Organisations, func(o string) bool { return !isCode(o) }) {
 		c.problems.add(key+".organisations", "must list the ODS codes of the organisations that ask through this client")
 	}

@@ -247,6 +247,7 @@ func clientRules() []rule {
 		{"two clients with one name in their certificates", all(set("certificate_files", `["client.pem"]`+"\ncertificates = [\"dns:A.example\"]"),
 			another(set("certificate_files", `["other.pem"]`+"\ncertificates = [\"dns:a.example\"]"))), "clients.certificates", "of its own"},
 		{"an unknown access method", in("[clients]", `access_method = "by telephone"`), "clients.ed.access_method", "attended, unattended, smartcard"},
+		{"smartcard sessions, which nothing can check", in("[clients]", `access_method = "session"`), "clients.ed.access_method", "WRD-IAM-15"},
 		{"numbers verified by somebody else", in("[clients]", `verify_number = "guess"`), "clients.ed.verify_number", "none, pds"},
 		{"an organisation that is no code", set("organisations", `["RXX", "R X"]`), "clients.ed.organisations", "ODS codes"},
 		{"no user name", set("usernames", `[]`), "clients.ed.usernames", "user names"},
