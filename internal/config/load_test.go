@@ -60,7 +60,7 @@ func TestDefaults(t *testing.T) {
 		SDS: config.SDS{
 			Protocol: "ldap", MaxTLS: "1.2", RevocationGrace: 24 * time.Hour,
 			Base: "ou=services,o=nhs", Interaction: "urn:nhs:names:services:cpisquery:QUPC_IN000006GB01",
-			Cache: 15 * time.Minute, Stale: 24 * time.Hour, Patience: time.Second, Negative: 30 * time.Second,
+			Cache: 15 * time.Minute, Stale: 24 * time.Hour, Patience: time.Second, Negative: 5 * time.Second,
 			ConnectTimeout: 5 * time.Second, SearchTimeout: 3 * time.Second, Connections: 4,
 			People: config.SDSPeople{
 				Base: "ou=people,o=nhs", User: "nhsPerson", UserID: "uid", Status: "nhsPersonStatus",

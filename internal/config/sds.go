@@ -36,7 +36,7 @@ type SDS struct {
 	Cache    time.Duration `toml:"cache"`    // how long what it says of the service is used; 15m
 	Stale    time.Duration `toml:"stale"`    // how long where it is not at hand, from when it said so, at most 168h; 24h
 	Patience time.Duration `toml:"patience"` // how long a question waits for it where there is such a value; 1s
-	Negative time.Duration `toml:"negative"` // how soon it is asked again after it failed; 30s
+	Negative time.Duration `toml:"negative"` // how soon it is asked again after it failed; 5s
 
 	ConnectTimeout time.Duration `toml:"connect_timeout"` // 5s
 	SearchTimeout  time.Duration `toml:"search_timeout"`  // of each of the two or three questions of a look-up; 3s
@@ -64,7 +64,7 @@ func defaultSDS() SDS {
 	return SDS{
 		Protocol: "ldap", MaxTLS: "1.2", RevocationGrace: 24 * time.Hour,
 		Base: "ou=services,o=nhs", Interaction: "urn:nhs:names:services:cpisquery:QUPC_IN000006GB01",
-		Cache: 15 * time.Minute, Stale: 24 * time.Hour, Patience: time.Second, Negative: 30 * time.Second,
+		Cache: 15 * time.Minute, Stale: 24 * time.Hour, Patience: time.Second, Negative: 5 * time.Second,
 		ConnectTimeout: 5 * time.Second, SearchTimeout: 3 * time.Second, Connections: 4,
 		People: SDSPeople{
 			Base: "ou=people,o=nhs", User: "nhsPerson", UserID: "uid", Status: "nhsPersonStatus",

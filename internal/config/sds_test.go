@@ -49,7 +49,7 @@ func TestDirectoryOverLDAP(t *testing.T) {
 	s := mustLoad(t, put(t, dir, withDirectory(ldapSection)(t, wardFile)))
 	want := &sds.Options{
 		Organisation: "YES", Interaction: "urn:nhs:names:services:cpisquery:QUPC_IN000006GB01", Endpoints: map[string]*url.URL{},
-		Fresh: 15 * time.Minute, Stale: 24 * time.Hour, Patience: time.Second, Retry: 30 * time.Second, Author: 5 * time.Minute,
+		Fresh: 15 * time.Minute, Stale: 24 * time.Hour, Patience: time.Second, Retry: 5 * time.Second, Author: 5 * time.Minute,
 		LDAP: &sds.LDAP{
 			Address: "sds.example.invalid:636", Base: "ou=services,o=nhs", ConnectTimeout: 5 * time.Second, SearchTimeout: 3 * time.Second, Connections: 4,
 			People: &sds.People{
