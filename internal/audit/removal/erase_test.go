@@ -295,14 +295,12 @@ func (k *killed) Commit(ctx context.Context, compose func(audit.Turn) (audit.Gro
 			return g, err
 		}
 		k.left--
-		switch {
-		case k.left > 0:
-			return g, nil
-		case k.left == 0 && k.after:
+		if k.left == 0 && k.after {
 			after = errKilled
-			return g, nil
+		} else if k.left <= 0 {
+			err = errKilled
 		}
-		return g, errKilled
+		return g, err
 	})
 	return errors.Join(err, after)
 }
