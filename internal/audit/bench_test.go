@@ -57,7 +57,7 @@ func BenchmarkRows(b *testing.B) {
 				g.Closed = append(g.Closed, audit.Opened{Seq: base + i, Correlation: e.Correlation})
 			}
 		}
-		err := store.Commit(b.Context(), g)
+		err := audittest.Commit(b.Context(), store, g)
 		if err != nil {
 			b.Fatal(err)
 		}

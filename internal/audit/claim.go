@@ -86,7 +86,7 @@ func (l *Log) AppendRemoval(ctx context.Context, e Entry, removals []Removal, cl
 
 // admit marks the entries of a group that claim what was claimed before, in the
 // store or by an earlier entry of the group.
-func (l *Log) admit(ctx context.Context, group []*pending) error {
+func admit(ctx context.Context, turn Turn, group []*pending) error {
 	var keys []ClaimKey
 	for _, p := range group {
 		for _, claim := range p.claims {
@@ -96,7 +96,7 @@ func (l *Log) admit(ctx context.Context, group []*pending) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	claimed, err := l.options.Store.Claimed(ctx, keys)
+	claimed, err := turn.Claimed(ctx, keys)
 	if err != nil {
 		return err
 	}

@@ -107,7 +107,7 @@ func TestClaimIsForgottenOnceItHasEnded(t *testing.T) {
 		for i := range 100 {
 			keys = append(keys, audit.KeyOf("ed", fmt.Sprint("m", i)))
 		}
-		claimed, err := store.Claimed(t.Context(), keys)
+		claimed, err := audittest.Claimed(t.Context(), store, keys...)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -225,39 +225,59 @@ func (l *Log) write(ctx context.Context, group []*pending) error {
 	return err
 }
 
-// maxMoves is how often one commit begins again because another writer of the
-// same store was faster. Each time the other has moved on, so this much bad luck
-// means that something is wrong.
-const maxMoves = 1000
+// maxConflicts is how often one commit is tried while the database takes it back.
+const maxConflicts = 10
 
 // commit commits a group and returns the sequence number of its first entry. Claims
 // that ended before forget may go.
-// After a failure, which may have left the group in the store or not, the next
-// commit first reads what the store holds.
 func (l *Log) commit(ctx context.Context, group []*pending, forget time.Time) (base int64, err error) {
-	for range maxMoves {
-		if l.state == nil {
-			l.state, err = l.read(ctx)
-			if err != nil {
-				return 0, err
-			}
+	for range maxConflicts {
+		base, err = l.commitOnce(ctx, group, forget)
+		if !errors.Is(err, ErrConflict) {
+			return base, err
 		}
-		base = l.state.Size
-		before := *l.state
-		err = l.commitOnce(ctx, group, forget)
-		if err == nil {
-			return base, nil
-		}
-		l.state = nil
-		if !errors.Is(err, ErrMoved) {
-			return 0, err
-		}
-		l.state, err = l.follow(ctx, before)
+	}
+	return 0, err
+}
+
+// commitOnce waits for its turn and commits what it then makes of a group.
+// After a failure, which may have left the group in the store or not, the next
+// commit first reads what the store holds. It does so before its turn: that takes
+// longer than to follow, and others would have to wait for it.
+func (l *Log) commitOnce(ctx context.Context, group []*pending, forget time.Time) (base int64, err error) {
+	at := l.state
+	l.state = nil // until it is known to be that of the store again
+	if at == nil {
+		at, err = l.read(ctx)
 		if err != nil {
 			return 0, err
 		}
 	}
-	return 0, ErrMoved
+	var added signed
+	err = l.options.Store.Commit(ctx, func(turn Turn) (g Group, err error) {
+		if at.Size != turn.Size() {
+			at, err = l.follow(ctx, *at)
+			if err != nil {
+				return Group{}, err
+			}
+		}
+		base = at.Size
+		err = admit(ctx, turn, group)
+		if err != nil {
+			return Group{}, err
+		}
+		g = compose(at, group, forget)
+		added.Checkpoint = Checkpoint{Origin: l.options.Origin, Size: at.Size, Root: at.Root()}
+		added.note, err = added.sign(l.options.Signer)
+		g.Checkpoint = added.note
+		return g, err
+	})
+	if err != nil {
+		return 0, err
+	}
+	l.state = at
+	l.durable.Store(&added)
+	return base, nil
 }
 
 // maxFollow is how many entries of others are read one by one; after more, the edge
@@ -266,8 +286,7 @@ const maxFollow = 1 << 12
 
 // follow adds to the edge of what this log knew what other writers have added since,
 // and checks that their checkpoint is of just that. It costs two readings, where read
-// costs some for every level of the tree: a log that is slow to follow would always
-// come too late.
+// costs some for every level of the tree: all others wait meanwhile.
 func (l *Log) follow(ctx context.Context, at merkle.Edge) (*merkle.Edge, error) {
 	head, err := l.options.Store.Head(ctx)
 	if err != nil {
@@ -311,35 +330,16 @@ func (l *Log) checkpoint(head Head) (Checkpoint, error) {
 	return c, nil
 }
 
-// commitOnce adds the admitted entries of a group to the state and to the store.
-// On an error the state is no longer that of the store.
-func (l *Log) commitOnce(ctx context.Context, group []*pending, forget time.Time) error {
-	s := l.state
-	// What another writer claims after this moves the base, so that the commit
-	// begins again.
-	err := l.admit(ctx, group)
-	if err != nil {
-		return err
-	}
-	g := Group{Base: s.Size, Rows: make([]Row, 0, len(group)), Forget: forget.Unix()}
+// compose adds the admitted entries of a group to the edge of the tree.
+func compose(at *merkle.Edge, group []*pending, forget time.Time) Group {
+	g := Group{Base: at.Size, Rows: make([]Row, 0, len(group)), Forget: forget.Unix()}
 	for _, p := range group {
-		if p.refused {
-			continue
+		if !p.refused {
+			g.add(at, p)
 		}
-		g.add(s, p)
 	}
 	slices.SortFunc(g.Terms, compareTerms)
-	c := Checkpoint{Origin: l.options.Origin, Size: s.Size, Root: s.Root()}
-	g.Checkpoint, err = c.sign(l.options.Signer)
-	if err != nil {
-		return err
-	}
-	err = l.options.Store.Commit(ctx, g)
-	if err != nil {
-		return err
-	}
-	l.durable.Store(&signed{c, g.Checkpoint})
-	return nil
+	return g
 }
 
 // add adds an entry to a group and to the edge of the tree.

@@ -137,7 +137,8 @@ func (k *copier) entries(ctx context.Context) error {
 	if k.edge.Size < k.head.Size {
 		return missing(k.edge.Size, k.head.Size-1)
 	}
-	err := k.claims(ctx, &g)
+	var err error
+	g.Claims, err = k.claims(ctx)
 	if err != nil {
 		return err
 	}
@@ -204,7 +205,32 @@ func (k *copier) commit(ctx context.Context, g *Group) error {
 		}
 	}
 	k.lost = nil
-	return k.to.Commit(ctx, *g)
+	return k.to.Commit(ctx, func(turn Turn) (Group, error) {
+		err := g.unclaimed(ctx, turn)
+		return *g, err
+	})
+}
+
+// unclaimed leaves out the claims that the copy has.
+func (g *Group) unclaimed(ctx context.Context, turn Turn) error {
+	var claims []ClaimRow
+	for batch := range slices.Chunk(g.Claims, copied) {
+		keys := make([]ClaimKey, len(batch))
+		for i, c := range batch {
+			keys[i] = c.Key
+		}
+		have, err := turn.Claimed(ctx, keys)
+		if err != nil {
+			return err
+		}
+		for _, c := range batch {
+			if !have[c.Key] {
+				claims = append(claims, c)
+			}
+		}
+	}
+	g.Claims = claims
+	return nil
 }
 
 // remove removes from the copy what of a run of its entries the store has no content
@@ -233,37 +259,14 @@ func (k *copier) remove(ctx context.Context, g *Group, r Range) error {
 	return nil
 }
 
-// claims adds the claims that the copy does not have.
-func (k *copier) claims(ctx context.Context, g *Group) error {
-	var batch []ClaimRow
-	flush := func() error {
-		keys := make([]ClaimKey, len(batch))
-		for i, c := range batch {
-			keys[i] = c.Key
-		}
-		have, err := k.to.Claimed(ctx, keys)
-		if err != nil {
-			return err
-		}
-		for _, c := range batch {
-			if !have[c.Key] {
-				g.Claims = append(g.Claims, c)
-			}
-		}
-		batch = batch[:0]
-		return nil
-	}
+// claims reads all claims of the store.
+func (k *copier) claims(ctx context.Context) ([]ClaimRow, error) {
+	var all []ClaimRow
 	for claim, err := range k.from.Claims(ctx) {
 		if err != nil {
-			return err
+			return nil, err
 		}
-		batch = append(batch, claim)
-		if len(batch) == copied {
-			err := flush()
-			if err != nil {
-				return err
-			}
-		}
+		all = append(all, claim)
 	}
-	return flush()
+	return all, nil
 }

@@ -28,11 +28,11 @@ type faulty struct {
 	blind  atomic.Bool // the head cannot be read
 }
 
-func (f *faulty) Commit(ctx context.Context, g audit.Group) error {
+func (f *faulty) Commit(ctx context.Context, compose func(audit.Turn) (audit.Group, error)) error {
 	if f.before.Load() {
 		return errDisk
 	}
-	err := f.Store.Commit(ctx, g)
+	err := f.Store.Commit(ctx, compose)
 	if f.after.Load() {
 		return errDisk
 	}
@@ -164,11 +164,11 @@ type hanging struct {
 	until chan struct{} // nil while it does not hang
 }
 
-func (h *hanging) Commit(ctx context.Context, g audit.Group) error {
+func (h *hanging) Commit(ctx context.Context, compose func(audit.Turn) (audit.Group, error)) error {
 	if h.until != nil {
 		<-h.until
 	}
-	return h.Store.Commit(ctx, g)
+	return h.Store.Commit(ctx, compose)
 }
 
 // A disc that hangs gives no error, but the log says that it cannot be written.
@@ -202,7 +202,7 @@ func TestDoubtfulStoreStopsTheLog(t *testing.T) {
 	store := &faulty{Store: new(audittest.Memory)}
 	log := openLog(t, k.options(store))
 	mustAppend(t, log, refused(""))
-	err := store.Commit(t.Context(), audit.Group{Base: 1, Rows: []audit.Row{{Seq: 1, Leaf: []byte("x")}}, Checkpoint: []byte("x")})
+	err := audittest.Commit(t.Context(), store, audit.Group{Base: 1, Rows: []audit.Row{{Seq: 1, Leaf: []byte("x")}}, Checkpoint: []byte("x")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -82,7 +82,7 @@ func TestHashesThatAreNotThere(t *testing.T) {
 		t.Errorf("after the end of ctx: %v", err)
 	}
 	var short audittest.Memory
-	err = short.Commit(t.Context(), audit.Group{Rows: []audit.Row{{Seq: 0}}})
+	err = audittest.Commit(t.Context(), &short, audit.Group{Rows: []audit.Row{{Seq: 0}}})
 	if err != nil {
 		t.Fatal(err)
 	}

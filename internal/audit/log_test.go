@@ -206,9 +206,12 @@ type groups struct {
 	all []audit.Group
 }
 
-func (g *groups) Commit(ctx context.Context, group audit.Group) error {
-	g.all = append(g.all, group)
-	return g.Memory.Commit(ctx, group)
+func (g *groups) Commit(ctx context.Context, compose func(audit.Turn) (audit.Group, error)) error {
+	return g.Memory.Commit(ctx, func(turn audit.Turn) (audit.Group, error) {
+		group, err := compose(turn)
+		g.all = append(g.all, group)
+		return group, err
+	})
 }
 
 // An outcome closes the intents that are open, and is then done with them.
@@ -247,20 +250,24 @@ type gate struct {
 
 func newGate() *gate { return &gate{entered: make(chan int), let: make(chan struct{})} }
 
-func (g *gate) Commit(ctx context.Context, group audit.Group) error {
-	if len(group.Rows) > 0 {
+func (g *gate) Commit(ctx context.Context, compose func(audit.Turn) (audit.Group, error)) error {
+	return g.Memory.Commit(ctx, func(turn audit.Turn) (audit.Group, error) {
+		group, err := compose(turn)
+		if err != nil || len(group.Rows) == 0 {
+			return group, err
+		}
 		select {
 		case g.entered <- len(group.Rows):
 		case <-ctx.Done():
-			return ctx.Err()
+			return group, ctx.Err()
 		}
 		select {
 		case <-g.let:
 		case <-ctx.Done():
-			return ctx.Err()
+			return group, ctx.Err()
 		}
-	}
-	return g.Memory.Commit(ctx, group)
+		return group, nil
+	})
 }
 
 // check is mustAppend for other goroutines than the test's.

@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -10,9 +11,9 @@ import (
 	"github.com/wardsmsp/ward/internal/audit/seal"
 )
 
-// ErrMoved is what Commit returns when the store does not hold Base entries,
-// because another writer added some. Nothing was written.
-var ErrMoved = errors.New("audit: the store holds another number of entries than expected")
+// ErrConflict is what Commit returns when the database took the commit back for the
+// sake of another. Nothing was written, and it may be tried again.
+var ErrConflict = errors.New("audit: the database took the commit back for the sake of another")
 
 // Reader reads a store. Its methods may be called by several goroutines, and
 // while entries are committed by this process or another.
@@ -62,11 +63,22 @@ type Checker interface {
 type Store interface {
 	Reader
 
-	// Commit adds a group in one transaction and returns nil once it is on
-	// stable storage. If the store does not hold g.Base entries it writes
-	// nothing and returns ErrMoved. Any other error leaves open whether the
-	// group was written, but never a part of it.
-	Commit(ctx context.Context, g Group) error
+	// Commit waits for the turn of this writer, in which no other one commits, calls
+	// compose once, adds the group that it returns in one transaction, and returns nil
+	// once that is on stable storage. The end of ctx ends the waiting.
+	//
+	// An error of compose comes back, a group that does not follow on what the store
+	// holds is an error, and so is ErrConflict: then nothing was written. Any other
+	// error leaves open whether the group was written, but never a part of it.
+	//
+	// Others wait while compose runs. It may read the store, but not commit to it.
+	Commit(ctx context.Context, compose func(Turn) (Group, error)) error
+}
+
+// Turn is what one writer alone may add to, until the end of its commit.
+type Turn interface {
+	// Size returns how many entries the store holds.
+	Size() int64
 
 	// Claimed returns which of the keys are claimed. The map is the caller's.
 	Claimed(ctx context.Context, keys []ClaimKey) (map[ClaimKey]bool, error)
@@ -135,4 +147,12 @@ type Group struct {
 	Removals   []Removal // what entries before Base lose
 	Claims     []ClaimRow
 	Forget     int64 // claims that end before this Unix time may go, at least as many as are added
+}
+
+// Follows returns nil if the group can be added to a store that holds size entries.
+func (g Group) Follows(size int64) error {
+	if g.Base != size {
+		return fmt.Errorf("audit: the store holds %d entries where the group follows on %d: something else writes to it", size, g.Base)
+	}
+	return nil
 }

@@ -19,6 +19,7 @@ import (
 // Its zero value is empty.
 type Memory struct {
 	mu     sync.Mutex
+	turn   chan struct{} // holds one while somebody commits; nil until the first does
 	head   audit.Head
 	rows   []audit.Row
 	terms  map[audit.TermRow]bool
@@ -56,16 +57,42 @@ func (m *Memory) Rows(ctx context.Context, from, to int64) iter.Seq2[audit.Row, 
 }
 
 // Commit implements audit.Store.
-func (m *Memory) Commit(ctx context.Context, g audit.Group) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+func (m *Memory) Commit(ctx context.Context, compose func(audit.Turn) (audit.Group, error)) error {
+	turns := m.turns()
+	select {
+	case turns <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-turns }()
 	err := ctx.Err()
 	if err != nil {
 		return err
 	}
-	if g.Base != m.head.Size {
-		return audit.ErrMoved
+	size := m.head.Size // of whoever has the turn
+	g, err := compose(turn{m, size})
+	if err == nil {
+		err = g.Follows(size)
 	}
+	if err != nil {
+		return err
+	}
+	m.add(g)
+	return nil
+}
+
+func (m *Memory) turns() chan struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.turn == nil {
+		m.turn = make(chan struct{}, 1)
+	}
+	return m.turn
+}
+
+func (m *Memory) add(g audit.Group) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.rows = append(m.rows, g.Rows...)
 	m.head.Size += int64(len(g.Rows))
 	m.head.Checkpoint = g.Checkpoint
@@ -80,7 +107,6 @@ func (m *Memory) Commit(ctx context.Context, g audit.Group) error {
 		}
 		m.claims[claim.Key] = claim.Until
 	}
-	return nil
 }
 
 // index adds what makes entries found, and takes away contents with their terms.
@@ -178,13 +204,22 @@ func (m *Memory) Spans(ctx context.Context, since, until int64) ([]audit.Span, e
 	return spans, ctx.Err()
 }
 
-// Claimed implements audit.Store.
-func (m *Memory) Claimed(ctx context.Context, keys []audit.ClaimKey) (map[audit.ClaimKey]bool, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+// turn is an audit.Turn.
+type turn struct {
+	m    *Memory
+	size int64
+}
+
+// Size implements audit.Turn.
+func (t turn) Size() int64 { return t.size }
+
+// Claimed implements audit.Turn.
+func (t turn) Claimed(ctx context.Context, keys []audit.ClaimKey) (map[audit.ClaimKey]bool, error) {
+	t.m.mu.Lock()
+	defer t.m.mu.Unlock()
 	claimed := make(map[audit.ClaimKey]bool)
 	for _, key := range keys {
-		_, ok := m.claims[key]
+		_, ok := t.m.claims[key]
 		if ok {
 			claimed[key] = true
 		}

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"sync"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -25,13 +25,15 @@ func TestStore(t *testing.T, place func(t *testing.T) (open func(t *testing.T) (
 		{"a new store is empty", newIsEmpty},
 		{"a commit is read back as it was given", readsBack},
 		{"a commit outlives the store", outlives},
-		{"a commit on another base writes nothing", wrongBase},
+		{"a group that does not follow on what is there writes nothing", wrongBase},
+		{"a commit whose group cannot be made writes nothing", noGroup},
 		{"a commit that fails leaves nothing of itself", noPart},
 		{"a cancelled commit leaves nothing of itself or all", cancelled},
 		{"an empty commit renews the checkpoint", emptyCommit},
 		{"rows are read within the limits and in order", ranges},
 		{"reading may stop early and nest", earlyStop},
-		{"of commits on one base only one succeeds", race},
+		{"writers take turns", turns},
+		{"the end of ctx ends the waiting for a turn", waiting},
 		{"the head belongs to one commit", oneCommit},
 		{"claims come and go with their commit", claims},
 		{"a content that is removed goes with its terms, and nothing else", removes},
@@ -71,7 +73,7 @@ func opened(seqs ...int64) []audit.Opened {
 
 func commit(t *testing.T, store audit.Store, g audit.Group) {
 	t.Helper()
-	err := store.Commit(t.Context(), g)
+	err := Commit(t.Context(), store, g)
 	if err != nil {
 		t.Fatalf("Commit: %v", err)
 	}
@@ -161,14 +163,31 @@ func wrongBase(t *testing.T, open func(*testing.T) (audit.Store, func())) {
 	g := group(0, 3)
 	commit(t, store, g)
 	for _, base := range []int64{0, 2, 4} {
-		err := store.Commit(t.Context(), group(base, 2))
-		if !errors.Is(err, audit.ErrMoved) {
-			t.Errorf("Commit on base %d = %v, want ErrMoved", base, err)
+		err := Commit(t.Context(), store, group(base, 2))
+		if err == nil || !strings.Contains(err.Error(), "holds 3 entries where the group follows on") {
+			t.Errorf("Commit on base %d = %v, want that the store holds 3", base, err)
 		}
 	}
 	wantHead(t, store, audit.Head{Size: 3, Checkpoint: g.Checkpoint})
 	wantRows(t, store, g.Rows)
 	commit(t, store, group(3, 1)) // and the store goes on working
+}
+
+func noGroup(t *testing.T, open func(*testing.T) (audit.Store, func())) {
+	store, closed := open(t)
+	defer closed()
+	g := group(0, 3)
+	commit(t, store, g)
+	unmade := errors.New("the group cannot be made")
+	for range 10 { // more often than a store has connections
+		err := store.Commit(t.Context(), func(audit.Turn) (audit.Group, error) { return group(3, 1), unmade })
+		if !errors.Is(err, unmade) {
+			t.Fatalf("Commit = %v, want the error of what makes the group", err)
+		}
+	}
+	wantHead(t, store, audit.Head{Size: 3, Checkpoint: g.Checkpoint})
+	wantRows(t, store, g.Rows)
+	commit(t, store, group(3, 1))
 }
 
 func noPart(t *testing.T, open func(*testing.T) (audit.Store, func())) {
@@ -178,9 +197,9 @@ func noPart(t *testing.T, open func(*testing.T) (audit.Store, func())) {
 	commit(t, store, g)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	err := store.Commit(ctx, group(2, 3))
-	if err == nil || errors.Is(err, audit.ErrMoved) {
-		t.Fatalf("Commit with a cancelled context = %v, want its error", err)
+	err := Commit(ctx, store, group(2, 3))
+	if err == nil {
+		t.Fatal("Commit with a cancelled context succeeded")
 	}
 	wantHead(t, store, audit.Head{Size: 2, Checkpoint: g.Checkpoint})
 	wantRows(t, store, g.Rows)
@@ -195,7 +214,7 @@ func cancelled(t *testing.T, open func(*testing.T) (audit.Store, func())) {
 		g := group(int64(len(want)), 50)
 		ctx, cancel := context.WithCancel(t.Context())
 		go cancel() // some time during the commit
-		err := store.Commit(ctx, g)
+		err := Commit(ctx, store, g)
 		head, headErr := store.Head(t.Context())
 		if headErr != nil {
 			t.Fatal(headErr)
@@ -259,31 +278,6 @@ func earlyStop(t *testing.T, open func(*testing.T) (audit.Store, func())) {
 	commit(t, store, group(10, 1))
 }
 
-func race(t *testing.T, open func(*testing.T) (audit.Store, func())) {
-	store, closed := open(t)
-	defer closed()
-	for base := range int64(20) {
-		errs := make([]error, 4)
-		var wg sync.WaitGroup
-		for i := range errs {
-			wg.Go(func() { errs[i] = store.Commit(t.Context(), group(base, 1)) })
-		}
-		wg.Wait()
-		good := 0
-		for _, err := range errs {
-			switch {
-			case err == nil:
-				good++
-			case !errors.Is(err, audit.ErrMoved):
-				t.Errorf("Commit = %v, want nil or ErrMoved", err)
-			}
-		}
-		if good != 1 {
-			t.Fatalf("%d of 4 commits on base %d succeeded, want 1", good, base)
-		}
-	}
-}
-
 func oneCommit(t *testing.T, open func(*testing.T) (audit.Store, func())) {
 	store, closed := open(t)
 	defer closed()
@@ -296,7 +290,7 @@ func oneCommit(t *testing.T, open func(*testing.T) (audit.Store, func())) {
 			if base > 0 {
 				g.Closed = []audit.Opened{{Seq: base, Correlation: opened(base - 1)[0].Correlation}}
 			}
-			err := store.Commit(context.Background(), g)
+			err := Commit(context.Background(), store, g)
 			if err != nil {
 				done <- err
 				return
@@ -326,55 +320,4 @@ func oneCommit(t *testing.T, open func(*testing.T) (audit.Store, func())) {
 		default:
 		}
 	}
-}
-
-func claims(t *testing.T, open func(*testing.T) (audit.Store, func())) {
-	store, closed := open(t)
-	one, two, three := audit.KeyOf("c", "1"), audit.KeyOf("c", "2"), audit.KeyOf("c", "3")
-	wantClaimed := func(want ...audit.ClaimKey) {
-		t.Helper()
-		got, err := store.Claimed(t.Context(), []audit.ClaimKey{one, two, three})
-		if err != nil {
-			t.Fatalf("Claimed: %v", err)
-		}
-		wanted := make(map[audit.ClaimKey]bool)
-		for _, key := range want {
-			wanted[key] = true
-		}
-		if diff := cmp.Diff(wanted, got); diff != "" {
-			t.Fatalf("Claimed (-want +got):\n%s", diff)
-		}
-		listed := make(map[audit.ClaimKey]bool)
-		for claim, err := range store.Claims(t.Context()) {
-			if err != nil {
-				t.Fatalf("Claims: %v", err)
-			}
-			listed[claim.Key] = claim.Until%100 == 0 // as given
-		}
-		if diff := cmp.Diff(wanted, listed); diff != "" {
-			t.Fatalf("Claims (-want +got):\n%s", diff)
-		}
-	}
-	wantClaimed()
-	g := group(0, 2)
-	g.Claims = []audit.ClaimRow{{Key: one, Until: 100}, {Key: two, Until: 200}}
-	g.Forget = 50
-	commit(t, store, g)
-	wantClaimed(one, two)
-	moved := group(0, 1)
-	moved.Claims = []audit.ClaimRow{{Key: three, Until: 300}}
-	err := store.Commit(t.Context(), moved)
-	if !errors.Is(err, audit.ErrMoved) {
-		t.Fatalf("Commit on base 0 = %v, want ErrMoved", err)
-	}
-	wantClaimed(one, two)
-	closed()
-	store, closed = open(t)
-	defer closed()
-	wantClaimed(one, two)
-	g = group(2, 1)
-	g.Claims = []audit.ClaimRow{{Key: three, Until: 300}}
-	g.Forget = 200
-	commit(t, store, g)
-	wantClaimed(two, three) // two ends at 200, not before it
 }

@@ -116,7 +116,7 @@ func TestRemovedContents(t *testing.T) {
 	}
 	// So it is where it is written.
 	lost := g.Store.(*audittest.Memory)
-	must(t, lost.Commit(t.Context(), audit.Group{Base: 40, Checkpoint: g.History[40], Removals: []audit.Removal{{Seq: 0}}}))
+	must(t, audittest.Commit(t.Context(), lost, audit.Group{Base: 40, Checkpoint: g.History[40], Removals: []audit.Removal{{Seq: 0}}}))
 	_, err = evidence.Write(t.Context(), io.Discard, lost, g.Options(evidence.Sealed))
 	if !errors.As(err, &m) || m.First != 0 {
 		t.Errorf("a content lost in the store: %v", err)

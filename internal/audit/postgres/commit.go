@@ -11,31 +11,33 @@ import (
 	"github.com/wardsmsp/ward/internal/audit"
 )
 
-// Commit implements audit.Store, in two journeys: the first moves the head, and holds
-// it, the second adds the group and commits. Once the second has begun ctx does not
-// end it, so that its end is in doubt only if the connection is lost.
-func (s *Store) Commit(ctx context.Context, g audit.Group) error {
+// Commit implements audit.Store, in two journeys besides those of compose: the first
+// waits for the head and locks it, the second adds the group and commits. Once the
+// second has begun ctx does not end it, so that its end is in doubt only if the
+// connection is lost.
+//
+// A turn holds one connection. No other commit of this store holds one meanwhile, so
+// that compose finds the others to read with.
+func (s *Store) Commit(ctx context.Context, compose func(audit.Turn) (audit.Group, error)) error {
 	if s.fenced.Load() {
 		return failed(ErrFenced)
 	}
 	ctx, cancel := context.WithTimeout(ctx, writeTime)
 	defer cancel()
+	select {
+	case s.committing <- struct{}{}:
+	case <-ctx.Done():
+		return failed(ctx.Err())
+	}
+	defer func() { <-s.committing }()
 	conn, err := s.writers.Acquire(ctx)
 	if err != nil {
 		return failed(err)
 	}
 	defer conn.Release() // closes it unless its transaction has ended
-	err = s.moveHead(ctx, conn, g)
+	err = s.commit(ctx, conn, compose)
 	if err == nil {
-		err = add(ctx, conn, g)
-	}
-	switch {
-	case err == nil:
 		return nil
-	case isConflict(err):
-		err = audit.ErrMoved
-	case errors.Is(err, ErrFenced):
-		s.fenced.Store(true)
 	}
 	if conn.Conn().PgConn().TxStatus() != 'I' && !conn.Conn().IsClosed() {
 		_, rolledBack := conn.Exec(ctx, "ROLLBACK")
@@ -43,47 +45,109 @@ func (s *Store) Commit(ctx context.Context, g audit.Group) error {
 			conn.Conn().Close(ctx)
 		}
 	}
-	if errors.Is(err, audit.ErrMoved) {
-		return audit.ErrMoved
+	return err
+}
+
+func (s *Store) commit(ctx context.Context, conn *pgxpool.Conn, compose func(audit.Turn) (audit.Group, error)) error {
+	size, err := s.begin(ctx, conn)
+	if errors.Is(err, ErrFenced) {
+		s.fenced.Store(true)
+	}
+	if err != nil {
+		return refused(err)
+	}
+	g, err := compose(turn{conn, size})
+	if err == nil {
+		err = g.Follows(size)
+	}
+	if err != nil {
+		return err
+	}
+	err = add(ctx, conn, g)
+	if err != nil {
+		return refused(err)
+	}
+	return nil
+}
+
+// refused says what became of a commit.
+func refused(err error) error {
+	if isConflict(err) {
+		err = fmt.Errorf("%w: %w", audit.ErrConflict, err)
 	}
 	return failed(err)
 }
 
-// moveHead begins the transaction of a group: with the right to write, which it keeps
-// from being taken over until the end, and on the base of the group.
-func (s *Store) moveHead(ctx context.Context, conn *pgxpool.Conn, g audit.Group) error {
+// begin begins the transaction of a group: with the right to write, which it keeps
+// from being taken over until the end, and with the head, for which it waits. It
+// returns how many entries the store then holds. The server ends the transaction if
+// nothing more comes for silentTime.
+func (s *Store) begin(ctx context.Context, conn *pgxpool.Conn) (size int64, err error) {
 	b := &pgx.Batch{}
 	b.Queue("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
 	if s.instance != "" {
 		b.Queue("SELECT FROM instances WHERE name = $1 AND run = $2 FOR SHARE", s.instance, s.run)
 	}
-	b.Queue("UPDATE head SET size = $1, note = $2 WHERE id = 0 AND size = $3", g.Base+int64(len(g.Rows)), g.Checkpoint, g.Base)
+	b.Queue("SELECT size FROM head WHERE id = 0 FOR UPDATE")
 	results := conn.SendBatch(ctx, b)
 	defer results.Close()
-	_, err := results.Exec()
+	_, err = results.Exec()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if s.instance != "" {
 		held, err := results.Exec()
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if held.RowsAffected() == 0 {
-			return fmt.Errorf("%w (%s)", ErrFenced, s.instance)
+			return 0, fmt.Errorf("%w (%s)", ErrFenced, s.instance)
 		}
 	}
-	moved, err := results.Exec()
+	err = results.QueryRow().Scan(&size)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, errNoHead
+	}
 	if err != nil {
-		return err
+		return 0, err
 	}
-	if moved.RowsAffected() == 0 {
-		return audit.ErrMoved
-	}
-	return results.Close()
+	return size, results.Close()
 }
 
-// add adds a group and commits.
+// turn is an audit.Turn, within a transaction that has locked the head.
+type turn struct {
+	conn *pgxpool.Conn
+	size int64
+}
+
+// Size implements audit.Turn.
+func (t turn) Size() int64 { return t.size }
+
+// Claimed implements audit.Turn.
+func (t turn) Claimed(ctx context.Context, keys []audit.ClaimKey) (map[audit.ClaimKey]bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, writeTime)
+	defer cancel()
+	wanted := make([][]byte, len(keys))
+	for i, key := range keys {
+		wanted[i] = key[:]
+	}
+	rows, err := t.conn.Query(ctx, "SELECT key FROM claims WHERE key = ANY($1)", wanted)
+	if err != nil {
+		return nil, refused(err)
+	}
+	claimed := make(map[audit.ClaimKey]bool)
+	var key []byte
+	_, err = pgx.ForEachRow(rows, []any{&key}, func() error {
+		claimed[audit.ClaimKey(key)] = true
+		return nil
+	})
+	if err != nil {
+		return nil, refused(err)
+	}
+	return claimed, nil
+}
+
+// add adds a group, moves the head on to its end, and commits.
 func add(ctx context.Context, conn *pgxpool.Conn, g audit.Group) error {
 	err := ctx.Err()
 	if err != nil {
@@ -92,6 +156,7 @@ func add(ctx context.Context, conn *pgxpool.Conn, g audit.Group) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTime)
 	defer cancel()
 	b := &pgx.Batch{}
+	b.Queue("UPDATE head SET size = $1, note = $2 WHERE id = 0 AND size = $3", g.Base+int64(len(g.Rows)), g.Checkpoint, g.Base)
 	queueRows(b, g.Rows)
 	queueIndex(b, g)
 	queueOpen(b, g)
@@ -104,6 +169,9 @@ func add(ctx context.Context, conn *pgxpool.Conn, g audit.Group) error {
 		tag, err := results.Exec()
 		if err != nil {
 			return err
+		}
+		if i == 0 && tag.RowsAffected() != 1 {
+			return errors.New("the head was not there to be moved, although it was locked: the database was changed")
 		}
 		if i == b.Len()-1 && tag.String() != "COMMIT" {
 			return fmt.Errorf("the server answered COMMIT with %s", tag)
@@ -205,28 +273,4 @@ func queueClaims(b *pgx.Batch, g audit.Group) {
 	}
 	b.Queue("DELETE FROM claims WHERE key IN (SELECT key FROM claims WHERE until < $1 ORDER BY until LIMIT $2)", g.Forget, len(keys)+forgotten)
 	b.Queue("INSERT INTO claims (key, until) SELECT * FROM unnest($1::bytea[], $2::bigint[])", keys, untils)
-}
-
-// Claimed implements audit.Store.
-func (s *Store) Claimed(ctx context.Context, keys []audit.ClaimKey) (map[audit.ClaimKey]bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, writeTime)
-	defer cancel()
-	wanted := make([][]byte, len(keys))
-	for i, key := range keys {
-		wanted[i] = key[:]
-	}
-	rows, err := s.writers.Query(ctx, "SELECT key FROM claims WHERE key = ANY($1)", wanted)
-	if err != nil {
-		return nil, failed(err)
-	}
-	claimed := make(map[audit.ClaimKey]bool)
-	var key []byte
-	_, err = pgx.ForEachRow(rows, []any{&key}, func() error {
-		claimed[audit.ClaimKey(key)] = true
-		return nil
-	})
-	if err != nil {
-		return nil, failed(err)
-	}
-	return claimed, nil
 }

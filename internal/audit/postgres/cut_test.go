@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/audittest"
 	"github.com/wardsmsp/ward/internal/audit/postgres"
 	"github.com/wardsmsp/ward/internal/pgtest"
 )
@@ -115,7 +116,7 @@ func TestCommitUnderWayIsNotCancelled(t *testing.T) {
 	}
 	store := open(t, url, "ward-1")
 	commit := func(ctx context.Context, seq int64) error {
-		return store.Commit(ctx, audit.Group{Base: seq, Rows: []audit.Row{{Seq: seq, Leaf: []byte("l")}}, Checkpoint: []byte("c")})
+		return audittest.Commit(ctx, store, audit.Group{Base: seq, Rows: []audit.Row{{Seq: seq, Leaf: []byte("l")}}, Checkpoint: []byte("c")})
 	}
 	err = commit(t.Context(), 0) // prepares the statements
 	if err != nil {

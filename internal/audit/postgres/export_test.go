@@ -2,8 +2,7 @@ package postgres
 
 import (
 	"context"
-
-	"github.com/wardsmsp/ward/internal/audit"
+	"time"
 )
 
 // Setting is a setting of the server as it is for a commit.
@@ -12,13 +11,19 @@ func Setting(ctx context.Context, s *Store, name string) (value string, err erro
 	return value, err
 }
 
-// HoldHead begins a commit and goes silent, until the store is closed.
-func HoldHead(ctx context.Context, s *Store) error {
-	conn, err := s.writers.Acquire(ctx)
-	if err != nil {
-		return err
+// Silent makes the server end the transactions of a store that lie idle for longer than
+// some time, over the connections that it has now.
+func Silent(ctx context.Context, s *Store, limit time.Duration) error {
+	for range writers {
+		conn, err := s.writers.Acquire(ctx)
+		if err != nil {
+			return err
+		}
+		defer conn.Release() // not before all are there
+		_, err = conn.Exec(ctx, "SELECT set_config('idle_in_transaction_session_timeout', $1, false)", milliseconds(limit))
+		if err != nil {
+			return err
+		}
 	}
-	err = s.moveHead(ctx, conn, audit.Group{})
-	context.AfterFunc(ctx, conn.Release)
-	return err
+	return nil
 }

@@ -1,9 +1,9 @@
 // Package postgres keeps an audit log in a PostgreSQL database, to which several
 // instances of the provider write at once.
 //
-// Every commit is one transaction that first moves the head on, from the size that
-// the group is based on, and then adds the group: of two on one base, one finds the
-// head moved. Only plain features are used: tables, primary keys and row locks.
+// Every commit is one transaction that first locks the head, for which the others wait
+// in the order in which they came, and then adds what its writer makes of the state
+// that it finds. Only plain features are used: tables, primary keys and row locks.
 package postgres
 
 import (
@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	writers = 3 // connections for commits and what goes before them
+	writers = 3 // connections for commits, one at a time, and what goes before them
 	readers = 4 // connections for searches
 
 	writeTime  = 10 * time.Second // for a statement of a commit
@@ -38,6 +38,8 @@ type Store struct {
 	instance string // "" in a store that was joined
 	run      uuid.UUID
 	fenced   atomic.Bool
+
+	committing chan struct{} // holds one while a commit is under way
 }
 
 // Open opens the database at a connection URL for the instance of a name, and makes
@@ -93,7 +95,11 @@ func open(ctx context.Context, url string) (*Store, error) {
 		reading.Close()
 		return nil, err
 	}
-	return &Store{ReadOnly: ReadOnly{short: writing, long: reading}, writers: writing}, nil
+	return &Store{
+		ReadOnly:   ReadOnly{short: writing, long: reading},
+		writers:    writing,
+		committing: make(chan struct{}, 1),
+	}, nil
 }
 
 // openPool opens at most size connections, each of which is checked, and tries one.

@@ -46,6 +46,8 @@ const headQuery = `SELECT size, note, (SELECT coalesce(max(seq), -1) + 1 FROM en
 	(SELECT array_agg(seq ORDER BY seq) FROM opened), (SELECT array_agg(correlation ORDER BY seq) FROM opened)
 	FROM head WHERE id = 0`
 
+var errNoHead = errors.New("its head is missing: the database was changed")
+
 // Head implements audit.Reader.
 func (r *ReadOnly) Head(ctx context.Context) (audit.Head, error) {
 	ctx, cancel := context.WithTimeout(ctx, writeTime)
@@ -56,7 +58,7 @@ func (r *ReadOnly) Head(ctx context.Context) (audit.Head, error) {
 	var correlations []string
 	err := r.short.QueryRow(ctx, headQuery).Scan(&head.Size, &head.Checkpoint, &stored, &seqs, &correlations)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return audit.Head{}, errors.New("audit store: its head is missing: the database was changed")
+		return audit.Head{}, failed(errNoHead)
 	}
 	if err != nil {
 		return audit.Head{}, failed(err)

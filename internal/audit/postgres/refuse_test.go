@@ -160,19 +160,3 @@ func TestTheOlderOfOneNameIsFenced(t *testing.T) {
 		t.Errorf("%d intents open, want %d, %v", len(open), len(taken.Open), err)
 	}
 }
-
-// A transaction whose client has fallen silent does not hold up the others for long.
-func TestASilentWriterIsPassed(t *testing.T) {
-	t.Parallel() // it mostly waits
-	url := database(t)
-	store := open(t, url, "ward-1")
-	err := postgres.HoldHead(t.Context(), open(t, url, "ward-2"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	began := time.Now()
-	err = store.Commit(t.Context(), audit.Group{Checkpoint: []byte("c")})
-	if err != nil || time.Since(began) > 8*time.Second {
-		t.Errorf("Commit behind a silent one = %v after %s", err, time.Since(began))
-	}
-}

@@ -133,7 +133,7 @@ func copyTo(t *testing.T, to, from audit.Store) {
 		must(t, err)
 		g.Rows = append(g.Rows, row)
 	}
-	must(t, to.Commit(t.Context(), g))
+	must(t, audittest.Commit(t.Context(), to, g))
 }
 
 // One client goes on from what it knows, so that each checkpoint takes one

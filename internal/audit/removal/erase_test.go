@@ -287,18 +287,22 @@ type killed struct {
 
 var errKilled = errors.New("killed")
 
-func (k *killed) Commit(ctx context.Context, g audit.Group) error {
-	if len(g.Removals) == 0 {
-		return k.Store.Commit(ctx, g)
-	}
-	k.left--
-	if k.left > 0 {
-		return k.Store.Commit(ctx, g)
-	}
-	if k.left == 0 && k.after {
-		return errors.Join(k.Store.Commit(ctx, g), errKilled)
-	}
-	return errKilled
+func (k *killed) Commit(ctx context.Context, compose func(audit.Turn) (audit.Group, error)) error {
+	var after error
+	err := k.Store.Commit(ctx, func(turn audit.Turn) (audit.Group, error) {
+		g, err := compose(turn)
+		if err != nil || len(g.Removals) == 0 {
+			return g, err
+		}
+		k.left--
+		if k.left == 0 && k.after {
+			after = errKilled
+		} else if k.left <= 0 {
+			err = errKilled
+		}
+		return g, err
+	})
+	return errors.Join(err, after)
 }
 
 // WRD-AUD-10: wherever a run ends, the log verifies, and the next run goes on to the
@@ -350,7 +354,7 @@ func TestDeletionWithoutAnEntryIsFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = memory.Commit(t.Context(), audit.Group{Base: head.Size, Checkpoint: head.Checkpoint, Removals: []audit.Removal{{Seq: 2, Terms: terms}}})
+	err = audittest.Commit(t.Context(), &memory, audit.Group{Base: head.Size, Checkpoint: head.Checkpoint, Removals: []audit.Removal{{Seq: 2, Terms: terms}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -412,7 +416,7 @@ func TestTermOfTwoNumbersErasesOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	shared := audit.TermRow{Term: audit.TermsOf(b.keys, audit.FieldNHSNumber, alice)[0], Seq: 2}
-	err = memory.Commit(t.Context(), audit.Group{Base: head.Size, Checkpoint: head.Checkpoint, Terms: []audit.TermRow{shared}})
+	err = audittest.Commit(t.Context(), &memory, audit.Group{Base: head.Size, Checkpoint: head.Checkpoint, Terms: []audit.TermRow{shared}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,20 +71,21 @@ func (r *ReadOnly) Claims(ctx context.Context) iter.Seq2[audit.ClaimRow, error] 
 	}
 }
 
-// Claimed implements audit.Store. It reads over the connection that writes, so that
-// readers of the log cannot hold up the questions.
-func (s *Store) Claimed(ctx context.Context, keys []audit.ClaimKey) (map[audit.ClaimKey]bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	err := s.ready()
+// turn is an audit.Turn, within a transaction of the connection that writes: readers of
+// the log cannot hold up the questions.
+type turn struct {
+	conn *sqlite.Conn
+	size int64
+}
+
+// Size implements audit.Turn.
+func (t turn) Size() int64 { return t.size }
+
+// Claimed implements audit.Turn. The end of the commit's own ctx ends it.
+func (t turn) Claimed(_ context.Context, keys []audit.ClaimKey) (map[audit.ClaimKey]bool, error) {
+	claimed, err := findClaims(t.conn, keys)
 	if err != nil {
 		return nil, fmt.Errorf("audit store: %w", err)
-	}
-	s.writer.SetInterrupt(ctx.Done())
-	claimed, err := findClaims(s.writer, keys)
-	s.writer.SetInterrupt(nil)
-	if err != nil {
-		return nil, s.giveUp(err)
 	}
 	return claimed, nil
 }

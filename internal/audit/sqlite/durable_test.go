@@ -10,6 +10,7 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/audittest"
 )
 
 // WRD-AUD-04, WRD-AUD-06: each commit is synchronised, on the first connection
@@ -21,7 +22,7 @@ func TestWriterSynchronisesEachCommit(t *testing.T) {
 	}
 	defer s.Close()
 	for range 2 {
-		err := s.Commit(t.Context(), audit.Group{Checkpoint: []byte("c")})
+		err := audittest.Commit(t.Context(), s, audit.Group{Checkpoint: []byte("c")})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -39,7 +40,7 @@ func TestWriterSynchronisesEachCommit(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		err = s.Commit(ctx, audit.Group{})
+		err = audittest.Commit(ctx, s, audit.Group{})
 		if err == nil || s.writer != nil {
 			t.Fatalf("Commit with an ended context = %v, and the connection was kept", err)
 		}
@@ -57,7 +58,7 @@ func TestOpenCarriesTheWriteAheadLogOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	err = s.Commit(t.Context(), audit.Group{Rows: []audit.Row{{Leaf: []byte("leaf")}}, Checkpoint: []byte("c")})
+	err = audittest.Commit(t.Context(), s, audit.Group{Rows: []audit.Row{{Leaf: []byte("leaf")}}, Checkpoint: []byte("c")})
 	if err != nil {
 		t.Fatal(err)
 	}

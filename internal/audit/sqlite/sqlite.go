@@ -13,7 +13,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -34,10 +33,10 @@ type Store struct {
 	ReadOnly
 	lock *os.File // nil in a store that was joined
 
-	mu     sync.Mutex
-	writer *sqlite.Conn // nil after a failure: the next commit begins afresh
-	traces bool         // what was removed is still to be found in the write-ahead log
-	wiped  time.Time    // when that was last tried
+	turn   chan struct{} // holds one while somebody uses what follows
+	writer *sqlite.Conn  // nil after a failure: the next commit begins afresh
+	traces bool          // what was removed is still to be found in the write-ahead log
+	wiped  time.Time     // when that was last tried
 	closed bool
 }
 
@@ -49,7 +48,7 @@ func Open(path string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{lock: held}
+	s := &Store{lock: held, turn: make(chan struct{}, 1)}
 	s.path = path
 	err = create(path)
 	if err == nil {
@@ -84,7 +83,7 @@ func Join(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("audit store: %w", err)
 	}
-	s := &Store{}
+	s := &Store{turn: make(chan struct{}, 1)}
 	s.path = path
 	err = s.open(ctx, current)
 	if err != nil {
@@ -184,8 +183,8 @@ func inWAL(conn *sqlite.Conn) error {
 
 // Close closes the database and gives up the right to write it.
 func (s *Store) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.turn <- struct{}{}
+	defer s.pass()
 	if s.closed {
 		return nil
 	}
@@ -206,6 +205,25 @@ func (s *Store) Close() error {
 	return err
 }
 
+// take waits for the turn to use the writing connection, and makes sure that there is
+// one.
+func (s *Store) take(ctx context.Context) error {
+	select {
+	case s.turn <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("audit store: %w", ctx.Err())
+	}
+	err := s.ready()
+	if err != nil {
+		s.pass()
+		return fmt.Errorf("audit store: %w", err)
+	}
+	return nil
+}
+
+// pass ends a turn.
+func (s *Store) pass() { <-s.turn }
+
 // ready makes a new writing connection after a failure.
 func (s *Store) ready() error {
 	if s.closed {
@@ -223,50 +241,69 @@ func (s *Store) ready() error {
 // write-ahead log: while somebody reads for long it cannot be done, and waits a moment.
 const wipeEvery = 10 * time.Second
 
-// Commit implements audit.Store.
-func (s *Store) Commit(ctx context.Context, g audit.Group) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	err := s.ready()
+// Commit implements audit.Store. Whoever joined the store waits for its lock, which
+// SQLite gives to no one in particular.
+func (s *Store) Commit(ctx context.Context, compose func(audit.Turn) (audit.Group, error)) error {
+	err := s.take(ctx)
 	if err != nil {
-		return fmt.Errorf("audit store: %w", err)
-	}
-	s.writer.SetInterrupt(ctx.Done())
-	err = commit(s.writer, g)
-	s.writer.SetInterrupt(nil)
-	if err == nil {
-		s.traces = s.traces || len(g.Removals) > 0
-		if len(g.Removals) > 0 || s.traces && time.Since(s.wiped) > wipeEvery {
-			s.traces, s.wiped = wipe(s.writer) != nil, time.Now()
-		}
-		return nil
-	}
-	if errors.Is(err, audit.ErrMoved) && execute(s.writer, "ROLLBACK") == nil {
 		return err
 	}
-	return s.giveUp(err)
+	defer s.pass()
+	s.writer.SetInterrupt(ctx.Done())
+	size, err := begin(s.writer)
+	if err != nil {
+		return s.giveUp(err)
+	}
+	g, err := compose(turn{s.writer, size})
+	if err == nil {
+		err = g.Follows(size)
+	}
+	if err != nil {
+		return s.rollBack(err)
+	}
+	err = add(s.writer, g)
+	if err != nil {
+		return s.giveUp(err)
+	}
+	s.writer.SetInterrupt(nil)
+	s.traces = s.traces || len(g.Removals) > 0
+	if len(g.Removals) > 0 || s.traces && time.Since(s.wiped) > wipeEvery {
+		s.traces, s.wiped = wipe(s.writer) != nil, time.Now()
+	}
+	return nil
+}
+
+// rollBack ends a transaction in which nothing was written.
+func (s *Store) rollBack(err error) error {
+	s.writer.SetInterrupt(nil)
+	failed := execute(s.writer, "ROLLBACK")
+	if failed != nil {
+		return s.giveUp(errors.Join(err, failed))
+	}
+	return err
 }
 
 // giveUp closes the writing connection after an error, which ends whatever is left
 // of a transaction.
 func (s *Store) giveUp(err error) error {
+	s.writer.SetInterrupt(nil)
 	err = errors.Join(err, s.writer.Close())
 	s.writer = nil
 	return fmt.Errorf("audit store: %w", err)
 }
 
-func commit(conn *sqlite.Conn, g audit.Group) error {
-	err := execute(conn, "BEGIN IMMEDIATE")
+// begin begins a transaction that no other writer can disturb, and returns how many
+// entries the store holds.
+func begin(conn *sqlite.Conn) (size int64, err error) {
+	err = execute(conn, "BEGIN IMMEDIATE")
 	if err != nil {
-		return err
+		return 0, err
 	}
-	size, err := number(conn, sizeQuery)
-	if err != nil {
-		return err
-	}
-	if size != g.Base {
-		return audit.ErrMoved
-	}
+	return number(conn, sizeQuery)
+}
+
+// add adds a group and commits.
+func add(conn *sqlite.Conn, g audit.Group) error {
 	for _, step := range []func() error{
 		func() error { return addRows(conn, g.Rows) },
 		func() error { return addTerms(conn, g.Terms) },
@@ -281,7 +318,7 @@ func commit(conn *sqlite.Conn, g audit.Group) error {
 			return err
 		}
 	}
-	err = execute(conn, "INSERT OR REPLACE INTO checkpoint (id, note) VALUES (0, ?)", g.Checkpoint)
+	err := execute(conn, "INSERT OR REPLACE INTO checkpoint (id, note) VALUES (0, ?)", g.Checkpoint)
 	if err != nil {
 		return err
 	}

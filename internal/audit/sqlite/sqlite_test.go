@@ -1,7 +1,6 @@
 package sqlite_test
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -56,7 +55,7 @@ func TestOnlyOneWriter(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "already open for writing") {
 		t.Fatalf("a second Open = %v, want a refusal", err)
 	}
-	err = first.Commit(t.Context(), audit.Group{Checkpoint: []byte("c")})
+	err = audittest.Commit(t.Context(), first, audit.Group{Checkpoint: []byte("c")})
 	if err != nil {
 		t.Errorf("Commit after a refused second Open: %v", err)
 	}
@@ -75,7 +74,7 @@ func TestReadOnlyBesideTheWriter(t *testing.T) {
 	defer closeStore(t, reader)
 	for base := range int64(3) {
 		row := audit.Row{Seq: base, Leaf: []byte("leaf")}
-		err := writer.Commit(t.Context(), audit.Group{Base: base, Rows: []audit.Row{row}, Checkpoint: []byte("c")})
+		err := audittest.Commit(t.Context(), writer, audit.Group{Base: base, Rows: []audit.Row{row}, Checkpoint: []byte("c")})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -176,7 +175,7 @@ func TestDamagedFileIsAnError(t *testing.T) {
 	store := open(t, path)
 	for base := range int64(40) {
 		row := audit.Row{Seq: base, Leaf: make([]byte, 500)}
-		err := store.Commit(t.Context(), audit.Group{Base: base, Rows: []audit.Row{row}, Checkpoint: []byte("c"), Opened: []audit.Opened{{Seq: base}}})
+		err := audittest.Commit(t.Context(), store, audit.Group{Base: base, Rows: []audit.Row{row}, Checkpoint: []byte("c"), Opened: []audit.Opened{{Seq: base}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -222,7 +221,7 @@ func usable(t *testing.T, content []byte) bool {
 			return false
 		}
 	}
-	return store.Commit(t.Context(), audit.Group{Base: head.Size, Checkpoint: []byte("d")}) == nil
+	return audittest.Commit(t.Context(), store, audit.Group{Base: head.Size, Checkpoint: []byte("d")}) == nil
 }
 
 // After a failed commit the store works again by itself once it can.
@@ -230,12 +229,12 @@ func TestCommitAfterAFailedCommit(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit.db")
 	store := open(t, path)
 	bad := audit.Group{Rows: []audit.Row{{Seq: 0, Leaf: []byte("a")}, {Seq: 0, Leaf: []byte("b")}}}
-	err := store.Commit(t.Context(), bad)
+	err := audittest.Commit(t.Context(), store, bad)
 	if err == nil {
 		t.Fatal("Commit of two rows with one number succeeded")
 	}
 	good := audit.Group{Rows: []audit.Row{{Seq: 0, Leaf: []byte("a")}}, Checkpoint: []byte("c")}
-	err = store.Commit(t.Context(), good)
+	err = audittest.Commit(t.Context(), store, good)
 	if err != nil {
 		t.Fatalf("the next Commit: %v", err)
 	}
@@ -251,7 +250,7 @@ func TestCommitAfterAFailedCommit(t *testing.T) {
 func TestCommitAfterClose(t *testing.T) {
 	store := open(t, filepath.Join(t.TempDir(), "audit.db"))
 	closeStore(t, store)
-	err := store.Commit(t.Context(), audit.Group{})
+	err := audittest.Commit(t.Context(), store, audit.Group{})
 	if err == nil {
 		t.Error("Commit after Close succeeded")
 	}
@@ -276,16 +275,12 @@ func TestJoinedStoreWritesBesideTheOpenOne(t *testing.T) {
 	var wg sync.WaitGroup
 	for _, store := range []*sqlite.Store{first, second} {
 		wg.Go(func() {
-			for added := 0; added < 200; {
-				head, err := store.Head(t.Context())
-				if err == nil {
-					g := audit.Group{Base: head.Size, Rows: []audit.Row{{Seq: head.Size, Leaf: []byte("l")}}, Checkpoint: []byte("c")}
-					err = store.Commit(t.Context(), g)
-				}
-				switch {
-				case err == nil:
-					added++
-				case !errors.Is(err, audit.ErrMoved):
+			for range 200 {
+				err := store.Commit(t.Context(), func(turn audit.Turn) (audit.Group, error) {
+					size := turn.Size()
+					return audit.Group{Base: size, Rows: []audit.Row{{Seq: size, Leaf: []byte("l")}}, Checkpoint: []byte("c")}, nil
+				})
+				if err != nil {
 					t.Error(err)
 					return
 				}

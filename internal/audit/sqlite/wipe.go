@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"zombiezen.com/go/sqlite"
@@ -55,12 +54,11 @@ func (s *Store) lastWipe() error {
 // longer uses, so that a row which is removed later can still be found there. Nothing
 // else can be written meanwhile, and there must be room for the database twice more.
 func (s *Store) Compact(ctx context.Context) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	err := s.ready()
+	err := s.take(ctx)
 	if err != nil {
-		return fmt.Errorf("audit store: %w", err)
+		return err
 	}
+	defer s.pass()
 	s.writer.SetInterrupt(ctx.Done())
 	err = execute(s.writer, "VACUUM")
 	s.writer.SetInterrupt(nil)

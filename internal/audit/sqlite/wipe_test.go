@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/audittest"
 	"github.com/wardsmsp/ward/internal/audit/seal"
 	"github.com/wardsmsp/ward/internal/audit/sqlite"
 )
@@ -200,7 +201,7 @@ func termBytes(seq int64, i int) []byte {
 
 func commit(t *testing.T, store *sqlite.Store, g audit.Group) {
 	t.Helper()
-	err := store.Commit(t.Context(), g)
+	err := audittest.Commit(t.Context(), store, g)
 	if err != nil {
 		t.Fatal(err)
 	}
