@@ -256,7 +256,7 @@ func (l *Log) commitOnce(ctx context.Context, group []*pending, forget time.Time
 	var added signed
 	err = l.options.Store.Commit(ctx, func(turn Turn) (g Group, err error) {
 		if at.Size != turn.Size() {
-			at, err = l.follow(ctx, *at)
+			at, err = l.follow(ctx, *at, turn)
 			if err != nil {
 				return Group{}, err
 			}
@@ -285,13 +285,14 @@ func (l *Log) commitOnce(ctx context.Context, group []*pending, forget time.Time
 const maxFollow = 1 << 12
 
 // follow adds to the edge of what this log knew what other writers have added since,
-// and checks that their checkpoint is of just that. It costs two readings, where read
+// and checks that their checkpoint is of just that. It costs one reading, where read
 // costs some for every level of the tree: all others wait meanwhile.
-func (l *Log) follow(ctx context.Context, at merkle.Edge) (*merkle.Edge, error) {
-	head, err := l.options.Store.Head(ctx)
+func (l *Log) follow(ctx context.Context, at merkle.Edge, turn Turn) (*merkle.Edge, error) {
+	note, err := turn.Checkpoint(ctx)
 	if err != nil {
 		return nil, err
 	}
+	head := Head{Size: turn.Size(), Checkpoint: note}
 	if head.Size <= at.Size || head.Size > at.Size+maxFollow {
 		return l.read(ctx)
 	}

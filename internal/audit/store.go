@@ -80,6 +80,9 @@ type Turn interface {
 	// Size returns how many entries the store holds.
 	Size() int64
 
+	// Checkpoint returns the checkpoint of the store, nil if none ever was committed.
+	Checkpoint(ctx context.Context) ([]byte, error)
+
 	// Claimed returns which of the keys are claimed. The map is the caller's.
 	Claimed(ctx context.Context, keys []ClaimKey) (map[ClaimKey]bool, error)
 }

@@ -213,6 +213,13 @@ type turn struct {
 // Size implements audit.Turn.
 func (t turn) Size() int64 { return t.size }
 
+// Checkpoint implements audit.Turn.
+func (t turn) Checkpoint(ctx context.Context) ([]byte, error) {
+	t.m.mu.Lock()
+	defer t.m.mu.Unlock()
+	return t.m.head.Checkpoint, ctx.Err()
+}
+
 // Claimed implements audit.Turn.
 func (t turn) Claimed(ctx context.Context, keys []audit.ClaimKey) (map[audit.ClaimKey]bool, error) {
 	t.m.mu.Lock()

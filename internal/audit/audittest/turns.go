@@ -1,6 +1,7 @@
 package audittest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"sync"
@@ -51,6 +52,10 @@ func turns(t *testing.T, open func(*testing.T) (audit.Store, func())) {
 			head, err := store.Head(t.Context())
 			if err != nil || head.Size != size {
 				t.Errorf("in the turn at %d, Head is %d, %v", size, head.Size, err)
+			}
+			note, err := turn.Checkpoint(t.Context())
+			if err != nil || !bytes.Equal(note, head.Checkpoint) {
+				t.Errorf("in the turn at %d, the checkpoint is %q, %v, want %q", size, note, err, head.Checkpoint)
 			}
 			if size > 0 {
 				_, err = store.Hashes(t.Context(), []int64{size - 1})

@@ -49,16 +49,16 @@ func (s *Store) Commit(ctx context.Context, compose func(audit.Turn) (audit.Grou
 }
 
 func (s *Store) commit(ctx context.Context, conn *pgxpool.Conn, compose func(audit.Turn) (audit.Group, error)) error {
-	size, err := s.begin(ctx, conn)
+	t, err := s.begin(ctx, conn)
 	if errors.Is(err, ErrFenced) {
 		s.fenced.Store(true)
 	}
 	if err != nil {
 		return refused(err)
 	}
-	g, err := compose(turn{conn, size})
+	g, err := compose(t)
 	if err == nil {
-		err = g.Follows(size)
+		err = g.Follows(t.size)
 	}
 	if err != nil {
 		return err
@@ -79,49 +79,53 @@ func refused(err error) error {
 }
 
 // begin begins the transaction of a group: with the right to write, which it keeps
-// from being taken over until the end, and with the head, for which it waits. It
-// returns how many entries the store then holds. The server ends the transaction if
-// nothing more comes for silentTime.
-func (s *Store) begin(ctx context.Context, conn *pgxpool.Conn) (size int64, err error) {
+// from being taken over until the end, and with the head, for which it waits. The server
+// ends the transaction if nothing more comes for silentTime.
+func (s *Store) begin(ctx context.Context, conn *pgxpool.Conn) (turn, error) {
 	b := &pgx.Batch{}
 	b.Queue("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
 	if s.instance != "" {
 		b.Queue("SELECT FROM instances WHERE name = $1 AND run = $2 FOR SHARE", s.instance, s.run)
 	}
-	b.Queue("SELECT size FROM head WHERE id = 0 FOR UPDATE")
+	b.Queue("SELECT size, note FROM head WHERE id = 0 FOR UPDATE")
 	results := conn.SendBatch(ctx, b)
 	defer results.Close()
-	_, err = results.Exec()
+	_, err := results.Exec()
 	if err != nil {
-		return 0, err
+		return turn{}, err
 	}
 	if s.instance != "" {
 		held, err := results.Exec()
 		if err != nil {
-			return 0, err
+			return turn{}, err
 		}
 		if held.RowsAffected() == 0 {
-			return 0, fmt.Errorf("%w (%s)", ErrFenced, s.instance)
+			return turn{}, fmt.Errorf("%w (%s)", ErrFenced, s.instance)
 		}
 	}
-	err = results.QueryRow().Scan(&size)
+	t := turn{conn: conn}
+	err = results.QueryRow().Scan(&t.size, &t.note)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return 0, errNoHead
+		return turn{}, errNoHead
 	}
 	if err != nil {
-		return 0, err
+		return turn{}, err
 	}
-	return size, results.Close()
+	return t, results.Close()
 }
 
 // turn is an audit.Turn, within a transaction that has locked the head.
 type turn struct {
 	conn *pgxpool.Conn
 	size int64
+	note []byte
 }
 
 // Size implements audit.Turn.
 func (t turn) Size() int64 { return t.size }
+
+// Checkpoint implements audit.Turn.
+func (t turn) Checkpoint(context.Context) ([]byte, error) { return t.note, nil }
 
 // Claimed implements audit.Turn.
 func (t turn) Claimed(ctx context.Context, keys []audit.ClaimKey) (map[audit.ClaimKey]bool, error) {

@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/wardsmsp/ward/internal/audit"
 )
@@ -80,6 +81,19 @@ type turn struct {
 
 // Size implements audit.Turn.
 func (t turn) Size() int64 { return t.size }
+
+// Checkpoint implements audit.Turn. The end of the commit's own ctx ends it.
+func (t turn) Checkpoint(context.Context) ([]byte, error) {
+	var note []byte
+	err := sqlitex.Execute(t.conn, "SELECT note FROM checkpoint WHERE id = 0", &sqlitex.ExecOptions{ResultFunc: func(stmt *sqlite.Stmt) error {
+		note = column(stmt, 0)
+		return nil
+	}})
+	if err != nil {
+		return nil, fmt.Errorf("audit store: %w", err)
+	}
+	return note, nil
+}
 
 // Claimed implements audit.Turn. The end of the commit's own ctx ends it.
 func (t turn) Claimed(_ context.Context, keys []audit.ClaimKey) (map[audit.ClaimKey]bool, error) {

@@ -39,10 +39,12 @@ func TestWriterSynchronisesEachCommit(t *testing.T) {
 			}
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		err = audittest.Commit(ctx, s, audit.Group{})
+		err = s.Commit(ctx, func(audit.Turn) (audit.Group, error) {
+			cancel()
+			return audit.Group{Checkpoint: []byte("d")}, nil
+		})
 		if err == nil || s.writer != nil {
-			t.Fatalf("Commit with an ended context = %v, and the connection was kept", err)
+			t.Fatalf("Commit whose context ends in its turn = %v, and the connection was kept: %t", err, s.writer != nil)
 		}
 	}
 }
