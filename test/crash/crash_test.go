@@ -81,7 +81,7 @@ func TestKilledAtAnyInstant(t *testing.T) {
 
 // perLog is how many rounds are over one log. Each verifies the whole of it, so that a
 // long campaign would do little else.
-const perLog = 250
+const perLog = 100
 
 // run kills the program n times.
 func (c *campaign) run(t *testing.T, n int) {
