@@ -40,17 +40,17 @@ lint:
 # The packages in which goroutines meet, and conversations over the asynchronous pattern,
 # in which most do. The others say nothing new about races, or run the provider as a
 # process of its own, which has no race detector in it: long runs them.
-RACE = /ward/(client|internal/(audit|budget|clients|gateway|handshake|provider|replies|sds|pds|server|spine|telemetry|trust|spinesim)|internal/audit/(sqlite|publish|reading)|internal/spine/circuit|test/endtoend)$$
+RACE = /ward/(client|internal/(audit|budget|clients|gateway|handshake|provider|replies|sds|pds|server|spine|telemetry)|internal/audit/publish|internal/spine/circuit|test/endtoend)$$
 race:
 	WARD_PATTERN=async $(GO) test -race -short $$($(GO) list ./... | grep -E '$(RACE)')
 
 # Oracles, reference data, independent clients and verifiers, PostgreSQL, faults,
 # crashes and many questions.
 # Those of ALONE measure time, and run one at a time.
-ALONE = /ward/(internal/(server|spine|sds|budget)|test/(attack|endtoend|replicas))$$
+ALONE = /ward/(internal/budget|test/(attack|replicas))$$
 long:
-	$(GO) test -tags $(TAGS) -vet=off -count=1 -p 3 -timeout 15m $$($(GO) list -tags $(TAGS) ./... | grep -vE '$(ALONE)')
-	WARD_INTERLEAVED=10000 $(GO) test -tags $(TAGS) -vet=off -count=1 -p 1 -timeout 15m $$($(GO) list -tags $(TAGS) ./... | grep -E '$(ALONE)')
+	WARD_INTERLEAVED=10000 $(GO) test -tags $(TAGS) -vet=off -count=1 -p 2 -timeout 15m $$($(GO) list -tags $(TAGS) ./... | grep -vE '$(ALONE)')
+	$(GO) test -tags $(TAGS) -vet=off -count=1 -p 1 -timeout 15m $$($(GO) list -tags $(TAGS) ./... | grep -E '$(ALONE)')
 	WARD_PATTERN=sds $(GO) test -vet=off -count=1 -run 'Story|Once|Replay|Stop' ./test/endtoend
 	$(GO) run ./cmd/demo -once > /dev/null
 	$(GO) run ./cmd/demo -once -pattern async > /dev/null

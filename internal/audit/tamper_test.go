@@ -36,9 +36,9 @@ func tamperings(t *testing.T) int {
 		}
 		return n
 	case testing.Short():
-		return 100
+		return 20
 	}
-	return 300
+	return 150
 }
 
 // victim is a log that is tampered with: files of one state, copies of earlier ones,

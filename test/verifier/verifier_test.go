@@ -146,10 +146,10 @@ func TestBothVerifiersFindTampering(t *testing.T) {
 	some := proofs(t, g)
 	r := rand.New(rand.NewPCG(7, 8))
 	var files [][]byte
-	for range 1200 {
+	for range 400 {
 		files = append(files, evidencetest.Tamper(r, genuine[r.IntN(len(genuine))], genuine).Export)
 	}
-	for range 600 {
+	for range 200 {
 		files = append(files, evidencetest.Tamper(r, some[r.IntN(len(some))], some).Export)
 	}
 	known := make(map[string]bool)
