@@ -19,6 +19,9 @@ import (
 func interleaved(t *testing.T) int {
 	t.Helper()
 	s := os.Getenv("WARD_INTERLEAVED")
+	if s == "" && testing.Short() {
+		return 500
+	}
 	if s == "" {
 		return 2000
 	}
