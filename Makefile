@@ -40,7 +40,7 @@ lint:
 # The packages in which goroutines meet, and conversations over the asynchronous pattern,
 # in which most do. The others say nothing new about races, or run the provider as a
 # process of its own, which has no race detector in it: long runs them. The packages of
-# test/ take longest, and so come first, here and there.
+# test/ take longest, and so come first, here as in long.
 RACE = /ward/(client|internal/(audit|budget|clients|gateway|handshake|provider|replies|sds|pds|server|spine|telemetry)|internal/audit/publish|internal/spine/circuit|test/endtoend)$$
 race:
 	WARD_PATTERN=async $(GO) test -race -short $$($(GO) list ./... | grep -E '$(RACE)' | sort -r)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,28 +19,11 @@ import (
 	"github.com/wardsmsp/ward/client"
 	"github.com/wardsmsp/ward/cpis"
 	"github.com/wardsmsp/ward/internal/config"
+	"github.com/wardsmsp/ward/internal/logtest"
 	"github.com/wardsmsp/ward/internal/spinesim"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// page is what the demonstration prints, readable while it is written.
-type page struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (p *page) Write(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.text.Write(b)
-}
-
-func (p *page) String() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.text.String()
-}
 
 // readEndpoints reads DIR/endpoints.json, and refuses any key that is not in the contract.
 func readEndpoints(t *testing.T, dir string) endpoints {
@@ -86,7 +67,7 @@ func TestOnce(t *testing.T) {
 // once demonstrates a pattern, in which an empty answer has a code of its own.
 func once(t *testing.T, pattern, empty string) {
 	dir := filepath.Join(t.TempDir(), "new", "folder")
-	out, log := &page{}, &page{}
+	out, log := &logtest.Lines{}, &logtest.Lines{}
 	err := run(t.Context(), []string{"-once", "-pattern", pattern, "-dir", dir}, out, log)
 	if err != nil {
 		t.Fatalf("%v\n%s%s", err, out, log)
@@ -129,7 +110,7 @@ func once(t *testing.T, pattern, empty string) {
 
 // demonstration is a running one.
 type demonstration struct {
-	out  *page
+	out  *logtest.Lines
 	stop context.CancelFunc
 	err  chan error
 }
@@ -137,7 +118,7 @@ type demonstration struct {
 func start(t *testing.T, args ...string) *demonstration {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
-	d := &demonstration{out: &page{}, stop: stop, err: make(chan error, 1)}
+	d := &demonstration{out: &logtest.Lines{}, stop: stop, err: make(chan error, 1)}
 	go func() { d.err <- run(ctx, args, d.out, d.out) }()
 	return d
 }
@@ -229,7 +210,7 @@ func TestAddress(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	err = run(ctx, []string{"-dir", dir, "-addr", address}, &page{}, &page{})
+	err = run(ctx, []string{"-dir", dir, "-addr", address}, &logtest.Lines{}, &logtest.Lines{})
 	if err == nil || exists(filepath.Join(dir, "endpoints.json")) {
 		t.Errorf("a taken address: error %v", err)
 	}
@@ -300,13 +281,13 @@ func TestBadCommandLine(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // ends one that starts after all
 	defer cancel()
 	for _, args := range [][]string{{"-pattern", "pigeon"}, {"-pattern", "sds"}, {"-twice"}, {"once"}, {"-addr", "nowhere", "-dir", t.TempDir()}} {
-		err := run(ctx, args, &page{}, &page{})
+		err := run(ctx, args, &logtest.Lines{}, &logtest.Lines{})
 		if err == nil {
 			t.Errorf("%v is accepted", args)
 		}
 	}
-	help := &page{}
-	err := run(ctx, []string{"-h"}, &page{}, help)
+	help := &logtest.Lines{}
+	err := run(ctx, []string{"-h"}, &logtest.Lines{}, help)
 	if err != nil || !strings.Contains(help.String(), "-once") {
 		t.Errorf("help: %v %s", err, help)
 	}

@@ -38,7 +38,7 @@ func tamperings(t *testing.T) int {
 	case testing.Short():
 		return 20
 	}
-	return 150
+	return 1000
 }
 
 // victim is a log that is tampered with: files of one state, copies of earlier ones,

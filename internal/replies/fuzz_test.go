@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/wardsmsp/ward/internal/ebxml"
+	"github.com/wardsmsp/ward/internal/logtest"
 	"github.com/wardsmsp/ward/internal/replies"
 	"github.com/wardsmsp/ward/internal/testpki"
 )
@@ -47,7 +48,7 @@ func FuzzDelivery(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, contentType, body string) {
-		log, entries := &lines{}, &book{}
+		log, entries := &logtest.Lines{}, &book{}
 		logger := slog.New(slog.NewJSONHandler(log, nil))
 		discards := replies.NewDiscards(entries, logger, time.Now, newID)
 		room := replies.NewRoom(replies.Options{Waiting: 1, Remembered: 1, Remember: time.Hour, Now: time.Now, Untaken: discards.Untaken})

@@ -20,6 +20,7 @@ import (
 	"github.com/wardsmsp/ward/internal/audit"
 	"github.com/wardsmsp/ward/internal/clients"
 	"github.com/wardsmsp/ward/internal/ebxml"
+	"github.com/wardsmsp/ward/internal/logtest"
 	"github.com/wardsmsp/ward/internal/replies"
 	"github.com/wardsmsp/ward/internal/testpki"
 )
@@ -63,24 +64,6 @@ func (b *book) all(t *testing.T, many int) []audit.Entry {
 	}
 }
 
-// lines is an operational log that a test can read.
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 const path = "/replies"
 
 // secret must be found in no log, no entry and no answer.
@@ -89,7 +72,7 @@ const secret = "Robin Fennimore 999 000 0018"
 // rig is a listener over real TLS, and the Spine that delivers to it.
 type rig struct {
 	book     *book
-	log      *lines
+	log      *logtest.Lines
 	room     *replies.Room
 	discards *replies.Discards
 	server   *replies.Server
@@ -121,7 +104,7 @@ func newRig(t *testing.T, change func(*replies.Config, *replies.Options)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{book: &book{}, log: &lines{}, pki: pki}
+	r := &rig{book: &book{}, log: &logtest.Lines{}, pki: pki}
 	ours := r.issue(t, testpki.Request{CommonName: "ward.test", DNSNames: []string{"ward.test"}, Server: true})
 	r.spine = r.issue(t, testpki.Request{CommonName: "spine.test", DNSNames: []string{"Spine.test"}, Client: true})
 	logger := slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))

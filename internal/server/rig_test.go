@@ -1,7 +1,6 @@
 package server_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -22,6 +21,7 @@ import (
 	"github.com/wardsmsp/ward/internal/clients"
 	"github.com/wardsmsp/ward/internal/gateway"
 	"github.com/wardsmsp/ward/internal/itk"
+	"github.com/wardsmsp/ward/internal/logtest"
 	"github.com/wardsmsp/ward/internal/server"
 	"github.com/wardsmsp/ward/internal/testpki"
 )
@@ -108,31 +108,13 @@ func foundFor(q cpis.Query) cpis.Answer {
 	})
 }
 
-// lines is an operational log that a test can read.
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 // rig is a server with everything around it in the process.
 type rig struct {
 	address string
 	tls     *tls.Config
 	book    *book
 	spine   *spine
-	log     *lines
+	log     *logtest.Lines
 	server  *server.Server
 	ed      *clients.Client // the one that is registered, to be changed before it calls
 
@@ -179,7 +161,7 @@ func newRigWithin(t *testing.T, wait time.Duration) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{
-		ed: ed, book: &book{claimed: map[string]bool{}}, spine: &spine{ask: foundFor}, log: &lines{}, newID: newID, meter: &meter{},
+		ed: ed, book: &book{claimed: map[string]bool{}}, spine: &spine{ask: foundFor}, log: &logtest.Lines{}, newID: newID, meter: &meter{},
 		place: func() (func(), bool) { return func() {}, true },
 		spend: func(*clients.Client) bool { return true },
 		tls:   &tls.Config{Certificates: []tls.Certificate{near.TLSCertificate()}, RootCAs: authority.Pool(), ServerName: "smsp.test"},

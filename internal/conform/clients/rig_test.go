@@ -1,7 +1,6 @@
 package clients_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -24,6 +23,7 @@ import (
 	"github.com/wardsmsp/ward/internal/conform"
 	"github.com/wardsmsp/ward/internal/conform/clients"
 	"github.com/wardsmsp/ward/internal/itk"
+	"github.com/wardsmsp/ward/internal/logtest"
 	"github.com/wardsmsp/ward/internal/server"
 	"github.com/wardsmsp/ward/internal/testpki"
 )
@@ -44,27 +44,9 @@ type rig struct {
 	url       string
 	authority *testpki.Authority
 	tls       *tls.Config // the client's
-	log       *lines
+	log       *logtest.Lines
 	stop      func() // at most once, as stopBy
 	stopBy    func(ctx context.Context) error
-}
-
-// lines is a log that a test can read.
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
 
 // newRig starts a run. The window is long, so that what comes again in it is seen on
@@ -89,7 +71,7 @@ func newRig(t *testing.T, change func(*clients.Config)) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{
-		url: "https://" + listener.Addr().String() + server.Path, authority: authority, log: &lines{},
+		url: "https://" + listener.Addr().String() + server.Path, authority: authority, log: &logtest.Lines{},
 		tls: &tls.Config{Certificates: []tls.Certificate{near.TLSCertificate()}, RootCAs: authority.Pool(), ServerName: "smsp.test"},
 	}
 	config := clients.Config{
