@@ -32,3 +32,11 @@ func (r *Run) UnderWay() int {
 	defer r.mu.Unlock()
 	return r.underWay
 }
+
+// Known says how many ids of messages a run remembers: those of a message stand there
+// once it was read.
+func (r *Run) Known() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.used)
+}

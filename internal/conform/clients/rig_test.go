@@ -191,13 +191,19 @@ func (r *rig) address() string {
 // await waits until so many requests are under way.
 func (r *rig) await(t *testing.T, n int) {
 	t.Helper()
+	r.until(t, func() bool { return r.run.UnderWay() == n })
+}
+
+// until waits for what a run is about to do.
+func (r *rig) until(t *testing.T, done func() bool) {
+	t.Helper()
 	for range 60_000 {
-		if r.run.UnderWay() == n {
+		if done() {
 			return
 		}
 		time.Sleep(time.Millisecond)
 	}
-	t.Fatalf("%d requests are under way, want %d", r.run.UnderWay(), n)
+	t.Fatalf("it did not come to that; %d requests are under way", r.run.UnderWay())
 }
 
 // settle waits until nothing is under way: a client can be told before the run has
