@@ -78,7 +78,7 @@ func newCollector(t *testing.T, config *tls.Config, behave behaviour) *collector
 }
 
 func (c *collector) serve(conn *tls.Conn, n int, how conduct, stop chan struct{}) {
-	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	conn.SetDeadline(time.Now().Add(2 * time.Minute))
 	err := conn.Handshake()
 	if err != nil {
 		return
@@ -187,7 +187,7 @@ func newSender(t *testing.T, p pki, address string, change func(*atna.Options)) 
 	t.Helper()
 	o := atna.Options{
 		Address: address, Roots: p.authority.Pool(), Source: eventtest.Source, Host: "ward-1.example.nhs.uk",
-		ConnectTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second, Attempts: 3, Backoff: time.Millisecond, MaxBackoff: 5 * time.Millisecond,
+		ConnectTimeout: time.Minute, WriteTimeout: time.Minute, Attempts: 3, Backoff: time.Millisecond, MaxBackoff: 5 * time.Millisecond,
 	}
 	if change != nil {
 		change(&o)

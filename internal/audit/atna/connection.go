@@ -9,10 +9,6 @@ import (
 	"time"
 )
 
-// settle is how long a new connection is watched before anything is written to it:
-// in TLS 1.3 a collector refuses our certificate after our side of the handshake.
-const settle = 100 * time.Millisecond
-
 // connection is a TLS connection that is read all the time, since a collector that
 // goes away is noticed by reading long before writing fails.
 type connection struct {
@@ -36,7 +32,9 @@ func (w *watched) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func dial(ctx context.Context, address string, config *tls.Config) (*connection, error) {
+// dial makes a connection and watches it for so long before anything is written to it:
+// in TLS 1.3 a collector refuses our certificate after our side of the handshake.
+func dial(ctx context.Context, address string, config *tls.Config, settle time.Duration) (*connection, error) {
 	network, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, err

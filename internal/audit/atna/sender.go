@@ -23,6 +23,10 @@ const maxRecent = 8 << 20
 // be forgotten.
 const steady = 10 * time.Second
 
+// settle is how long a collector usually takes to refuse a new connection. One that
+// takes longer is found out at the end.
+const settle = 100 * time.Millisecond
+
 // ErrUnconfirmed says that the collector did not end the connection as TLS asks,
 // so that it is not known whether it has read the last messages.
 var ErrUnconfirmed = errors.New("audit: the syslog collector did not confirm that it had read to the end; the last entries may not have arrived")
@@ -63,6 +67,7 @@ type Sender struct {
 	options  Options
 	header   header
 	tls      *tls.Config
+	settle   time.Duration
 	conn     *connection // nil if there is none
 	failures int         // connections that failed in a row
 	recent   []message   // oldest first
@@ -98,7 +103,7 @@ func NewSender(o Options) (*Sender, error) {
 	if o.Certificate != nil {
 		config.Certificates = []tls.Certificate{*o.Certificate}
 	}
-	return &Sender{options: o, header: h, tls: config}, nil
+	return &Sender{options: o, header: h, tls: config, settle: settle}, nil
 }
 
 // Send writes the message of an entry, after those that a connection which failed
@@ -180,7 +185,7 @@ func (s *Sender) try(ctx context.Context, frame []byte) error {
 func (s *Sender) connect(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, s.options.ConnectTimeout)
 	defer cancel()
-	conn, err := dial(limited, s.options.Address, s.tls)
+	conn, err := dial(limited, s.options.Address, s.tls, s.settle)
 	if err != nil {
 		return err
 	}
