@@ -30,7 +30,7 @@ const (
 	childEnv = "WARD_AUDIT_TEST_CHILD"  // directory of the log
 	keyEnv   = "WARD_AUDIT_TEST_KEY"    // signer key
 	limitEnv = "WARD_AUDIT_TEST_LIMIT"  // bytes of the largest file, as if the disk were full beyond
-	faultEnv = "WARD_AUDIT_TEST_FAULTS" // system calls fail meanwhile
+	faultEnv = "WARD_AUDIT_TEST_FAULTS" // system calls fail meanwhile; for how long the end of it is waited for
 )
 
 // child is what the child does; it returns the exit code.
@@ -58,9 +58,13 @@ func appendForever(dir string) error {
 		return fillDisk(log)
 	}
 	if os.Getenv(faultEnv) != "" {
+		wait, err := time.ParseDuration(os.Getenv(faultEnv))
+		if err != nil {
+			return err
+		}
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
-		return errors.Join(appendThroughFaults(log), log.Close(ctx))
+		return errors.Join(appendThroughFaults(log, wait), log.Close(ctx))
 	}
 	base := log.Size()
 	var out sync.Mutex
@@ -87,12 +91,14 @@ func appendForever(dir string) error {
 }
 
 // recovery is how long the log may take to recover from a fault that passed. SQLite
-// itself tries for 10 s to get a lock that it is denied.
-const recovery = 12 * time.Second
+// itself tries for 10 s to get a lock that it is denied. From one that lasts it need not
+// recover, which is soon given up.
+const recovery, hopeless = 40 * time.Second, 12 * time.Second
 
 // appendThroughFaults appends from several goroutines, whatever fails, until so many
-// entries are acknowledged or time is up. It then says whether the log has recovered.
-func appendThroughFaults(log *audit.Log) error {
+// entries are acknowledged or time is up. It then says whether the log has recovered,
+// for which it waits.
+func appendThroughFaults(log *audit.Log, wait time.Duration) error {
 	const enough, patience = 250, 2 * time.Second
 	fmt.Println(-1, "opened", "x")
 	var out sync.Mutex
@@ -120,8 +126,8 @@ func appendThroughFaults(log *audit.Log) error {
 	}
 	wg.Wait()
 	state := "recovered"
-	for wait := time.Now(); log.Healthy() != nil; time.Sleep(time.Millisecond) {
-		if time.Since(wait) > recovery {
+	for start := time.Now(); log.Healthy() != nil; time.Sleep(time.Millisecond) {
+		if time.Since(start) > wait {
 			state = "failing"
 			break
 		}
@@ -156,15 +162,22 @@ func fillDisk(log *audit.Log) error {
 			}
 			fmt.Println(seq, e.Kind, e.Correlation)
 		}
-		if log.Healthy() == nil {
-			return fmt.Errorf("the log is healthy on a full disk")
+		// The room that was too small for this entry may do for a smaller commit, by which
+		// the log would find that it can write.
+		err = syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 0, Max: before.Max})
+		if err != nil {
+			return err
+		}
+		_, err = log.Append(context.Background(), refused(""))
+		if err == nil || log.Healthy() == nil {
+			return fmt.Errorf("on a full disk: Append = %v, Healthy = %v", err, log.Healthy())
 		}
 		err = syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before)
 		if err != nil {
 			return err
 		}
 		for start := time.Now(); log.Healthy() != nil; time.Sleep(time.Millisecond) {
-			if time.Since(start) > 10*time.Second {
+			if time.Since(start) > recovery {
 				return fmt.Errorf("the log did not recover: %w", log.Healthy())
 			}
 		}

@@ -72,12 +72,13 @@ var harmless = map[string]string{
 	"access":    "whether a journal of another kind is there",
 }
 
-// strace runs the child under strace with some options. It does not outlive a minute.
-func strace(t *testing.T, dir, key string, options ...string) (stdout, stderr, trace string) {
+// strace runs the child under strace with some options. It waits so long for the log to
+// recover, and does not outlive that by a minute.
+func strace(t *testing.T, dir, key string, wait time.Duration, options ...string) (stdout, stderr, trace string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "trace")
 	cmd := exec.Command("strace", append(append([]string{"-f", "-y", "-o", path}, options...), os.Args[0])...)
-	cmd.Env = append(os.Environ(), childEnv+"="+dir, keyEnv+"="+key, faultEnv+"=1", "GODEBUG=asyncpreemptoff=1")
+	cmd.Env = append(os.Environ(), childEnv+"="+dir, keyEnv+"="+key, faultEnv+"="+wait.String(), "GODEBUG=asyncpreemptoff=1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
@@ -85,7 +86,7 @@ func strace(t *testing.T, dir, key string, options ...string) (stdout, stderr, t
 	if err != nil {
 		t.Fatalf("this test needs strace, and to be allowed to trace: %v", err)
 	}
-	limit := time.AfterFunc(time.Minute, func() {
+	limit := time.AfterFunc(wait+time.Minute, func() {
 		t.Error("the child hangs")
 		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	})
@@ -108,7 +109,7 @@ func TestFaultsAreComplete(t *testing.T) {
 	}
 	called := make(map[string]int)
 	for range 2 { // once making the log, and once going on with it
-		stdout, stderr, trace := strace(t, dir, key)
+		stdout, stderr, trace := strace(t, dir, key, recovery)
 		if !strings.Contains(stdout, "recovered") {
 			t.Fatalf("the child failed: %s", stderr)
 		}
@@ -168,7 +169,11 @@ func (f fault) inject(t *testing.T, code, when string) int {
 	for _, name := range f.only {
 		options = append(options, "-P", filepath.Join(dir, name))
 	}
-	stdout, stderr, trace := strace(t, dir, key, options...)
+	lasting, wait := strings.HasSuffix(when, "+"), recovery
+	if lasting {
+		wait = hopeless
+	}
+	stdout, stderr, trace := strace(t, dir, key, wait, options...)
 	injected := strings.Count(trace, "(INJECTED)")
 	what := fmt.Sprintf("%s %s when=%s, injected %d times", f.call, code, when, injected)
 	var acked []acknowledged
@@ -187,7 +192,6 @@ func (f fault) inject(t *testing.T, code, when string) int {
 			end = string(a.kind)
 		}
 	}
-	lasting := strings.HasSuffix(when, "+")
 	switch {
 	case !opened && !strings.Contains(stderr, "audit"):
 		t.Errorf("%s: the log was not opened, without a sentence that says why: %s", what, stderr)
