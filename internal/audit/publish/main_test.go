@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"testing"
 	"time"
 
@@ -56,16 +57,20 @@ func newLogKeys(t testing.TB) logKeys {
 
 // options are those of a log that exports only when it is opened and closed.
 func (k logKeys) options(store audit.Store) audit.Options {
-	return audit.Options{Store: store, Signer: k.signer, Keys: k.personal, CheckpointEvery: time.Hour, ExportTimeout: 5 * time.Second,
+	return audit.Options{Store: store, Signer: k.signer, Keys: k.personal, CheckpointEvery: time.Hour, ExportTimeout: time.Minute,
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
 }
 
-// extend opens a log, appends n entries named for what, and closes it. It returns
-// how its places and witnesses stood then.
+// extend opens a log, appends n entries named for what, and closes it once every place
+// and witness has been asked. It returns how they stood then.
 func extend(t testing.TB, options audit.Options, what string, n int) []audit.Export {
 	t.Helper()
 	log, err := audit.Open(t.Context(), options)
 	must(t, err)
+	// Close would give up what is under way, of which the other side may hear later.
+	for slices.ContainsFunc(log.Exported(), func(e audit.Export) bool { return e.Time.IsZero() && e.Err == nil }) {
+		time.Sleep(time.Millisecond)
+	}
 	for i := range n {
 		_, err := log.Append(t.Context(), audit.Entry{Kind: audit.Refused, Time: time.Now(), Reason: fmt.Sprint(what, i)})
 		must(t, err)
