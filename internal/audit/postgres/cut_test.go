@@ -4,6 +4,7 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -140,6 +141,28 @@ func TestCommitUnderWayIsNotCancelled(t *testing.T) {
 	}
 }
 
+// crash stops the server once there is a load on it, and starts it again once every log
+// has noticed. It returns when there is a load again.
+func crash(logs []*audit.Log) error {
+	grown := func() error {
+		size := logs[0].Size()
+		return await("a load", func() bool { return logs[0].Size() > size+200 })
+	}
+	err := grown()
+	if err != nil {
+		return err
+	}
+	err = server.Stop()
+	for _, log := range logs {
+		err = errors.Join(err, await("a log that noticed", func() bool { return log.Healthy() != nil }))
+	}
+	err = errors.Join(err, server.Resume())
+	if err != nil {
+		return err
+	}
+	return grown()
+}
+
 // WRD-AUD-06: a crash of the server under load loses nothing that was acknowledged,
 // and the log goes on by itself when it is back.
 func TestServerCrashesUnderLoad(t *testing.T) {
@@ -149,12 +172,13 @@ func TestServerCrashesUnderLoad(t *testing.T) {
 		name := fmt.Sprint("ward-", i)
 		logs = append(logs, openLog(t, k.options(open(t, url, name), name)))
 	}
+	var over atomic.Bool
 	crashed := make(chan error, 1)
 	go func() {
-		time.Sleep(time.Second)
-		crashed <- server.Restart()
+		defer over.Store(true)
+		crashed <- crash(logs)
 	}()
-	acknowledged, failures := storm(t, logs, 8, 4*time.Second)
+	acknowledged, failures := storm(t, logs, 8, over.Load)
 	err := <-crashed
 	if err != nil {
 		t.Fatal(err)

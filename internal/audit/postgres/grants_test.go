@@ -5,7 +5,6 @@ package postgres_test
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -32,7 +31,7 @@ func TestRightsThatAreNeeded(t *testing.T) {
 	execute(t, owner, grants)
 	as := func(role string) string { return strings.Replace(owner, "postgres@", role+"@", 1) }
 	log := openLog(t, k.options(open(t, as("ward"), "ward-1"), "ward-1"))
-	_, failures := storm(t, []*audit.Log{log}, 4, 500*time.Millisecond)
+	_, failures := storm(t, []*audit.Log{log}, 4, func() bool { return log.Size() >= 100 })
 	if len(failures) > 0 {
 		t.Fatal(failures[0])
 	}

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -94,15 +93,36 @@ func TestServerMustBeDurable(t *testing.T) {
 	store.Close()
 	for _, name := range []string{"fsync", "full_page_writes"} {
 		execute(t, url, "ALTER SYSTEM SET "+name+" = off")
-		execute(t, url, "SELECT pg_reload_conf()")
-		time.Sleep(200 * time.Millisecond)
+		reload(t, url, name, "off")
 		_, err := postgres.Open(t.Context(), url, "ward-1")
 		if err == nil || !strings.Contains(err.Error(), "turn its setting "+name+" on") {
 			t.Errorf("Open with %s off = %v", name, err)
 		}
 		execute(t, url, "ALTER SYSTEM RESET "+name)
-		execute(t, url, "SELECT pg_reload_conf()")
-		time.Sleep(200 * time.Millisecond)
+		reload(t, url, name, "on")
+	}
+}
+
+// reload makes the server read its settings again, and waits until new connections have
+// the one that is meant.
+func reload(t *testing.T, url, name, want string) {
+	t.Helper()
+	execute(t, url, "SELECT pg_reload_conf()")
+	err := await(name+" "+want, func() bool {
+		conn, err := pgx.Connect(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close(t.Context())
+		var got string
+		err = conn.QueryRow(t.Context(), "SELECT current_setting($1)", name).Scan(&got)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got == want
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -132,8 +152,13 @@ func TestTheOlderOfOneNameIsFenced(t *testing.T) {
 	other := openLog(t, k.options(open(t, url, "ward-2"), "ward-2"))
 	var storming sync.WaitGroup
 	var failures []error
-	storming.Go(func() { _, failures = storm(t, []*audit.Log{older}, 8, 2*time.Second) })
-	time.Sleep(time.Second)
+	storming.Go(func() {
+		_, failures = storm(t, []*audit.Log{older}, 8, func() bool { return errors.Is(older.Healthy(), postgres.ErrFenced) })
+	})
+	err := await("entries of the older", func() bool { return older.Size() > 100 })
+	if err != nil {
+		t.Error(err)
+	}
 	newer := open(t, url, "ward-1")
 	taken, err := newer.Head(t.Context())
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,43 +24,38 @@ func one(turn audit.Turn) (audit.Group, error) {
 // however slow one is to come back.
 func TestInstancesTakeTurns(t *testing.T) {
 	url := database(t)
+	const enough = 100
+	var queue fairness
 	pauses := []time.Duration{0, 0, 2 * time.Millisecond}
-	commits, turns := make([]int64, len(pauses)), make([]atomic.Int64, len(pauses))
-	end := time.Now().Add(2 * time.Second)
+	for i := range pauses {
+		queue.watch(open(t, url, string(rune('a'+i))))
+	}
 	var wg sync.WaitGroup
 	for i, pause := range pauses {
-		store := open(t, url, string(rune('a'+i)))
 		wg.Go(func() {
-			for time.Now().Before(end) {
-				err := store.Commit(t.Context(), func(turn audit.Turn) (audit.Group, error) {
-					turns[i].Add(1)
-					return one(turn)
-				})
+			for queue.fewest() < enough && !t.Failed() {
+				err := queue.writers[i].Commit(t.Context(), one)
 				if err != nil {
 					t.Errorf("Commit: %v", err)
 					return
 				}
-				commits[i]++
 				time.Sleep(pause)
 			}
 		})
 	}
 	wg.Wait()
-	var all int64
-	for _, n := range commits {
-		all += n
+	if t.Failed() {
+		return
 	}
-	for i, n := range commits {
-		if turns[i].Load() != n || n < all/10 {
-			t.Errorf("instance %d: %d turns, %d of %d commits", i, turns[i].Load(), n, all)
-		}
-	}
-	t.Logf("%d commits: %d", all, commits)
+	queue.check(t)
 	head, err := open(t, url, "d").Head(t.Context())
-	if err != nil || head.Size != all {
-		t.Errorf("the store holds %d entries, want %d, %v", head.Size, all, err)
+	if err != nil || head.Size != queue.turns.Load() {
+		t.Errorf("the store holds %d entries, want %d, %v", head.Size, queue.turns.Load(), err)
 	}
 }
+
+// never is no limit to how long a transaction may lie idle.
+const never = 0
 
 // hold takes the turn of a store until let is closed. It returns once it has it.
 func hold(t *testing.T, store *postgres.Store, let <-chan struct{}) (done <-chan error) {
@@ -96,10 +90,11 @@ func TestAWriterThatStallsLosesItsTurn(t *testing.T) {
 		t.Fatal(err)
 	}
 	let := make(chan struct{})
-	done := hold(t, stalling, let)
 	began := time.Now()
+	done := hold(t, stalling, let)
+	// However late it is: before let is closed nothing else ends the turn.
 	err = audittest.Commit(t.Context(), other, audit.Group{Checkpoint: []byte("other")})
-	if took := time.Since(began); err != nil || took < limit/2 || took > limit+2*time.Second {
+	if took := time.Since(began); err != nil || took < limit {
 		t.Errorf("Commit behind one that stalls = %v after %s", err, took)
 	}
 	close(let)
@@ -110,6 +105,10 @@ func TestAWriterThatStallsLosesItsTurn(t *testing.T) {
 	head, err := other.Head(t.Context())
 	if err != nil || head.Size != 0 || string(head.Checkpoint) != "other" {
 		t.Errorf("the head is %d, %q, %v", head.Size, head.Checkpoint, err)
+	}
+	err = postgres.Silent(t.Context(), stalling, never)
+	if err != nil {
+		t.Fatal(err)
 	}
 	err = stalling.Commit(t.Context(), one)
 	if err != nil {
@@ -122,11 +121,15 @@ func TestAWriterThatStallsLosesItsTurn(t *testing.T) {
 func TestWaitingForAnotherInstanceEnds(t *testing.T) {
 	url := database(t)
 	holding, waiting := open(t, url, "ward-1"), open(t, url, "ward-2")
+	err := postgres.Silent(t.Context(), holding, never)
+	if err != nil {
+		t.Fatal(err)
+	}
 	let := make(chan struct{})
 	done := hold(t, holding, let)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	err := waiting.Commit(ctx, func(turn audit.Turn) (audit.Group, error) {
+	err = waiting.Commit(ctx, func(turn audit.Turn) (audit.Group, error) {
 		t.Error("two instances had their turn at once")
 		return one(turn)
 	})
