@@ -41,8 +41,8 @@ type Server struct {
 }
 
 // Start makes a server of entries in LDIF, as LDIF writes them, and starts it. The
-// authority issues its certificate, for localhost and 127.0.0.1. Settings are lines of
-// slapd.conf. Close must follow.
+// authority issues its certificate, for localhost and its address on loopback. Settings are
+// lines of slapd.conf. Close must follow.
 func Start(authority *testpki.Authority, entries string, settings ...string) (*Server, error) {
 	dir, err := os.MkdirTemp("", "ward-slapd-")
 	if err != nil {
@@ -65,7 +65,7 @@ func (s *Server) prepare(authority *testpki.Authority, entries string, settings 
 	if err != nil {
 		return errors.New("no OpenLDAP server in " + program + ": run make tools")
 	}
-	server, err := authority.Issue(testpki.Request{CommonName: "localhost", DNSNames: []string{"localhost"}, IPs: []net.IP{net.IPv4(127, 0, 0, 1)}, Server: true})
+	server, err := authority.Issue(testpki.Request{CommonName: "localhost", DNSNames: []string{"localhost"}, IPs: []net.IP{ownIP()}, Server: true})
 	if err != nil {
 		return err
 	}
@@ -73,11 +73,10 @@ func (s *Server) prepare(authority *testpki.Authority, entries string, settings 
 	if err != nil {
 		return err
 	}
-	port, err := freePort()
+	s.address, err = freeAddress()
 	if err != nil {
 		return err
 	}
-	s.address = fmt.Sprintf("127.0.0.1:%d", port)
 	configuration := strings.ReplaceAll(configuration, "DIR", s.dir) + strings.Join(settings, "\n") + "\n"
 	return errors.Join(
 		authority.WriteRoot(s.dir, "ca"),
@@ -134,14 +133,20 @@ ou: people
 	return nil
 }
 
-// freePort finds a port that nobody listens on. The server cannot choose one itself.
-func freePort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+// ownIP is an address on loopback that no other process uses, nor an outgoing connection:
+// nobody takes a port there before the server has it, or while it is stopped.
+func ownIP() net.IP {
+	pid := os.Getpid()
+	return net.IPv4(127, byte(128+pid>>16&63), byte(pid>>8), byte(pid))
+}
+
+// freeAddress finds a port that nobody listens on. The server cannot choose one itself.
+func freeAddress() (string, error) {
+	listener, err := net.Listen("tcp", net.JoinHostPort(ownIP().String(), "0"))
 	if err != nil {
-		return 0, err
+		return "", err
 	}
-	port := listener.Addr().(*net.TCPAddr).Port
-	return port, listener.Close()
+	return listener.Addr().String(), listener.Close()
 }
 
 // Address is the host and port, and URL the ldaps URL with them.
@@ -238,6 +243,9 @@ func (s *Server) isStopped() (bool, error) {
 	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", s.command.Process.Pid))
 	for _, thread := range threads {
 		stat, err := os.ReadFile(thread)
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+			return false, nil // it has just ended, so that not all have stopped
+		}
 		if err != nil {
 			return false, err
 		}
