@@ -16,6 +16,7 @@ import (
 
 	"github.com/wardsmsp/ward/cpis"
 	"github.com/wardsmsp/ward/internal/config"
+	"github.com/wardsmsp/ward/internal/spinesim"
 	"github.com/wardsmsp/ward/internal/stage"
 )
 
@@ -115,6 +116,15 @@ func (s *scene) dress(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	address, err := stage.FreeAddress()
+	if err != nil {
+		return err
+	}
+	management, err := stage.FreeAddress()
+	if err != nil {
+		return err
+	}
+	set.Simulator = func(c *spinesim.Config) { c.Address, c.ManagementAddress = address, management }
 	s.stage, err = stage.Set(set)
 	if err != nil {
 		return err
