@@ -21,6 +21,7 @@ import (
 	"github.com/wardsmsp/ward/internal/config"
 	"github.com/wardsmsp/ward/internal/logtest"
 	"github.com/wardsmsp/ward/internal/spinesim"
+	"github.com/wardsmsp/ward/internal/stage"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -202,13 +203,16 @@ func askNow(t *testing.T, dir string) {
 // -addr is where the provider answers; one that is taken is an error, and no file
 // says that anything is ready.
 func TestAddress(t *testing.T) {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := stage.FreeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := free.Addr().String()
+	free, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
 	dir := t.TempDir()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	err = run(ctx, []string{"-dir", dir, "-addr", address}, &logtest.Lines{}, &logtest.Lines{})
 	if err == nil || exists(filepath.Join(dir, "endpoints.json")) {
@@ -278,7 +282,7 @@ func TestLeavesNoTemporaryFolder(t *testing.T) {
 }
 
 func TestBadCommandLine(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // ends one that starts after all
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // ends one that starts after all
 	defer cancel()
 	for _, args := range [][]string{{"-pattern", "pigeon"}, {"-pattern", "sds"}, {"-twice"}, {"once"}, {"-addr", "nowhere", "-dir", t.TempDir()}} {
 		err := run(ctx, args, &logtest.Lines{}, &logtest.Lines{})
