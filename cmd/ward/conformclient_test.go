@@ -55,17 +55,20 @@ func TestConformClient(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
+	log := &lines{}
 	ran := make(chan ended, 1)
 	go func() {
-		var out, log bytes.Buffer
-		code := run(ctx, args, &out, &log)
+		var out bytes.Buffer
+		code := run(ctx, args, &out, log)
 		ran <- ended{code, out.String(), log.String()}
 	}()
 	waitForListener(t, s.Address)
 	ward(t, "ask", "-config", s.ClientConfig(), conformPlan).expect(t, exitDone, "Child protection information found")
 	ward(t, "ask", "-config", s.ClientConfig(), conformBusy).expect(t, exitNotChecked, "The service is busy")
 	write(t, s.Dir, "confirm.toml", "tester = \"Sam Specimen, test manager\"\nseen = [\"screen-busy\"]\n")
-	time.Sleep(2500 * time.Millisecond) // longer than the window
+	log.wait(t, "situation=plan-current")
+	log.wait(t, "situation=busy")
+	time.Sleep(1500 * time.Millisecond) // longer than the window
 	stop()
 	e := <-ran
 	e.expect(t, exitDone, "There is no Spine", conformPlan+"  current plan", "Incomplete: ", "Self-assessed",
@@ -140,14 +143,16 @@ func TestConformClientReportsInSpiteOfAnOpenConnection(t *testing.T) {
 	args := []string{"conform", "client", "-config", conformConfig(t, s)}
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
+	log := &lines{}
 	ran := make(chan ended, 1)
 	go func() {
-		var out, log bytes.Buffer
-		code := run(ctx, args, &out, &log)
+		var out bytes.Buffer
+		code := run(ctx, args, &out, log)
 		ran <- ended{code, out.String(), log.String()}
 	}()
 	waitForListener(t, s.Address)
 	ward(t, "ask", "-config", s.ClientConfig(), conformPlan).expect(t, exitDone)
+	log.wait(t, "situation=plan-current")
 	time.Sleep(1500 * time.Millisecond) // longer than the window
 	open, err := net.Dial("tcp", s.Address)
 	if err != nil {

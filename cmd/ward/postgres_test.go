@@ -147,7 +147,7 @@ func send(t *testing.T, s *stage.Stage, message []byte) string {
 	}
 	transport := &http.Transport{TLSClientConfig: settings.TLS.Clone()}
 	defer transport.CloseIdleConnections()
-	sender := &http.Client{Transport: transport, Timeout: 10 * time.Second}
+	sender := &http.Client{Transport: transport, Timeout: time.Minute}
 	response, err := sender.Post(settings.URL, "text/xml", bytes.NewReader(message))
 	if err != nil {
 		t.Fatal(err)
@@ -188,15 +188,29 @@ func busy(t *testing.T, s *stage.Stage) (end func()) {
 func migrateInUse(t *testing.T, server *pgtest.Server) {
 	s := set(t, stage.Options{Postgres: database(t, server)})
 	stop := play(t, s)
-	end := busy(t, s)
 	next := configuration(t, s, "next.toml", `postgres = "postgres-url"`, `postgres = "next-url"`)
-	err := os.WriteFile(filepath.Join(s.Dir, "next-url"), []byte(database(t, server)), 0o600)
+	proxy, err := server.Proxy()
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer proxy.Close()
+	url, err := proxy.URL(database(t, server))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(s.Dir, "next-url"), []byte(url), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Each time that the new store is asked for something the old one has grown.
+	proxy.Allow(func(m pgtest.Message) int {
+		if m.FromClient && m.Type == 'S' {
+			ward(t, "ask", "-config", s.ClientConfig(), withoutRecord)
+		}
+		return pgtest.Whole
+	})
 	migrate := []string{"audit", "migrate", "-config", s.WardConfig(), "-to", next}
 	ward(t, migrate...).expect(t, exitFailed, "stop every provider")
-	end()
+	proxy.Allow(nil)
 	ward(t, "ask", "-config", s.ClientConfig(), withPlan).expect(t, exitDone)
 	ward(t, migrate...).expect(t, exitDone, "both trees are equal")
 	ward(t, "ask", "-config", s.ClientConfig(), withPlan).expect(t, exitDone)

@@ -28,7 +28,7 @@ func (l *lines) wait(t *testing.T, text string) {
 // WRD-OPS-12: when told to stop, serve finishes what is under way, records the stop
 // and ends with 0.
 func TestServeStopsInOrder(t *testing.T) {
-	s := set(t, stage.Options{Budget: 9 * time.Second})
+	s := set(t, stage.Options{})
 	ctx, stop := context.WithCancel(t.Context())
 	log := &lines{}
 	code := make(chan int)

@@ -57,9 +57,6 @@ func (e ended) expect(t *testing.T, code int, texts ...string) {
 func set(t *testing.T, o stage.Options) *stage.Stage {
 	t.Helper()
 	o.Dir = t.TempDir()
-	if o.Budget == 0 {
-		o.Budget = 2 * time.Second
-	}
 	s, err := stage.Set(o)
 	if err != nil {
 		t.Fatal(err)
@@ -89,7 +86,7 @@ func play(t *testing.T, s *stage.Stage) (stop func()) {
 
 func stopProvider(t *testing.T, running *provider.Provider) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	err := running.Stop(ctx)
 	if err != nil {
