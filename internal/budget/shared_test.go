@@ -67,20 +67,24 @@ func replica(t *testing.T, url string, l Limit) *shared {
 	return set.budgets[asid].(*shared)
 }
 
+// admission is between when a question was put and when it was admitted, which on a
+// machine that stands still can be long.
+type admission struct{ began, ended time.Time }
+
 // spend spends as fast as it can for a time with several askers at each replica, and
-// returns when each question was admitted.
-func spend(d time.Duration, replicas ...*shared) []time.Time {
+// returns what was admitted, in the order in which it was asked for.
+func spend(d time.Duration, replicas ...*shared) []admission {
 	var mu sync.Mutex
-	var admitted []time.Time
+	var admitted []admission
 	var all sync.WaitGroup
 	end := time.Now().Add(d)
 	for _, s := range replicas {
 		for range 4 {
 			all.Go(func() {
-				for time.Now().Before(end) {
+				for began := time.Now(); began.Before(end); began = time.Now() {
 					if s.spend() {
 						mu.Lock()
-						admitted = append(admitted, time.Now())
+						admitted = append(admitted, admission{began, time.Now()})
 						mu.Unlock()
 					} else {
 						time.Sleep(200 * time.Microsecond)
@@ -90,18 +94,24 @@ func spend(d time.Duration, replicas ...*shared) []time.Time {
 		}
 	}
 	all.Wait()
-	slices.SortFunc(admitted, time.Time.Compare)
+	slices.SortFunc(admitted, func(a, b admission) int { return a.began.Compare(b.began) })
 	return admitted
 }
 
-// most is how many questions were admitted in the fullest second.
-func most(admitted []time.Time) int {
-	fullest, first := 0, 0
-	for i, at := range admitted {
-		for at.Sub(admitted[first]) >= time.Second {
-			first++
+// most is how many questions were certainly admitted in the fullest second.
+func most(admitted []admission) int {
+	fullest := 0
+	for i, first := range admitted {
+		end, within := first.began.Add(time.Second), 0
+		for _, a := range admitted[i:] {
+			if !a.began.Before(end) {
+				break
+			}
+			if a.ended.Before(end) {
+				within++
+			}
 		}
-		fullest = max(fullest, i-first+1)
+		fullest = max(fullest, within)
 	}
 	return fullest
 }
@@ -114,22 +124,33 @@ func TestReplicasShareABudget(t *testing.T) {
 		t.Run(fmt.Sprintf("%v a second and %d", l.PerSecond, l.Burst), func(t *testing.T) {
 			url := database(t)
 			a, b := replica(t, url, l), replica(t, url, l)
-			const seconds = 3
-			admitted := spend(seconds*time.Second, a, b)
-			if got, limit := most(admitted), int(l.PerSecond)+l.Burst; got > limit {
-				t.Errorf("%d in one second, want at most %d", got, limit)
-			}
+			const seconds, rounds = 3, 4
 			// Without a burst a token that is not fetched at once is in the way of the next.
-			if want := 0.5 * l.PerSecond * seconds; l.Burst > 1 && float64(len(admitted)) < want {
-				t.Errorf("%d in %d seconds, want at least %.0f", len(admitted), seconds, want)
+			want := 0.5 * l.PerSecond * seconds
+			near := false
+			for i := 0; i < rounds && !near; i++ { // a second one only where the machine stood still in the first
+				before := trips(a, b)
+				admitted := spend(seconds*time.Second, a, b)
+				trips := trips(a, b) - before
+				t.Logf("%d admitted, %d in the fullest second, %d round trips", len(admitted), most(admitted), trips)
+				if got, limit := most(admitted), int(l.PerSecond)+l.Burst; got > limit {
+					t.Errorf("%d in one second, want at most %d", got, limit)
+				}
+				near = l.Burst == 1 || float64(len(admitted)) >= want && (l.PerSecond < 1000 || trips <= int64(len(admitted))*9/10)
 			}
-			trips := a.pool.Stat().AcquireCount() + b.pool.Stat().AcquireCount()
-			t.Logf("%d admitted, %d in the fullest second, %d round trips", len(admitted), most(admitted), trips)
-			if l.PerSecond == 1000 && trips > int64(len(admitted))*9/10 {
-				t.Errorf("%d round trips for %d questions", trips, len(admitted))
+			if !near {
+				t.Errorf("never %.0f in %d seconds, or with a round trip for each", want, seconds)
 			}
 		})
 	}
+}
+
+// trips is how often replicas have asked the database.
+func trips(replicas ...*shared) (n int64) {
+	for _, s := range replicas {
+		n += s.pool.Stat().AcquireCount()
+	}
+	return n
 }
 
 // TOM-DE-03b: what replicas have leased and not used they cannot save up to spend it
@@ -174,9 +195,7 @@ func TestWithoutTheDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := replica(t, url, Limit{PerSecond: 1000, Burst: 1000})
-	if len(spend(200*time.Millisecond, s)) == 0 {
-		t.Fatal("nothing was admitted")
-	}
+	admits(t, s)
 	err = own.Stop()
 	if err != nil {
 		t.Fatal(err)
@@ -188,19 +207,23 @@ func TestWithoutTheDatabase(t *testing.T) {
 			t.Fatal("admitted without the database")
 		}
 	}
-	if took := time.Since(began); took > 2*askTime {
+	if took := time.Since(began); took > 20*askTime {
 		t.Errorf("a thousand questions were turned away in %v", took)
 	}
 	err = own.Resume()
 	if err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.Now().Add(10 * time.Second)
-	for !s.spend() {
-		if time.Now().After(deadline) {
-			t.Fatal("nothing is admitted although the database is back")
+	admits(t, s)
+}
+
+// admits fails unless a question is admitted soon.
+func admits(t *testing.T, s *shared) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !s.spend(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("nothing is admitted although the database is there")
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 }
 
@@ -213,8 +236,12 @@ func TestClockOfTheDatabaseSetBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := len(spend(time.Second, s)); n < 10 || n > 110 { // how many fewer than 100 is a matter of the machine
-		t.Errorf("%d in a second, want about 100", n)
+	began, n := time.Now(), 0
+	for n < 10 && time.Since(began) < 30*time.Second { // how many fewer than 100 is a matter of the machine
+		n += len(spend(time.Second, s))
+	}
+	if took := time.Since(began); n < 10 || float64(n) > 10+100*took.Seconds() {
+		t.Errorf("%d in %s, want about 100 a second", n, took)
 	}
 }
 

@@ -225,7 +225,7 @@ func TestManyQuestionsOneToken(t *testing.T) {
 // up stops nobody else's.
 func TestWaitingForAToken(t *testing.T) {
 	s := newService(t)
-	a := newAsker(t, s, func(c *pds.Config) { c.Timeout = 5 * time.Second })
+	a := newAsker(t, s, func(c *pds.Config) { c.Timeout = time.Minute })
 	reached := make(chan struct{})
 	s.set(func() {
 		s.onToken = func(_ http.ResponseWriter, r *http.Request) {

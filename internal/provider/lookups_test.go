@@ -85,7 +85,7 @@ func TestLookUpsAreRecordedBeforeTheLogIsClosed(t *testing.T) {
 		}
 	}()
 	<-arrived
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	err = p.Stop(ctx)
 	if err != nil {
@@ -116,12 +116,12 @@ func TestTheDirectoryLeavesTimeForTheSpine(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stop(t, p)
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
 	defer cancel()
 	began := time.Now()
 	_, err = p.Route(ctx)
-	if took := time.Since(began); err == nil || took < time.Second || took > 3*time.Second {
-		t.Errorf("after %v: %v", took, err)
+	if took := time.Since(began); err == nil || took < 2*time.Second || ctx.Err() != nil {
+		t.Errorf("after %v, with %v: %v", took, ctx.Err(), err)
 	}
 }
 

@@ -49,7 +49,7 @@ func start(t *testing.T, s *stage.Stage) (*provider.Provider, error) {
 
 func stop(t *testing.T, p *provider.Provider) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	err := p.Stop(ctx)
 	if err != nil {

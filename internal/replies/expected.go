@@ -10,7 +10,7 @@ import (
 // taken from the time that is kept for recording the outcome.
 const lastLook = 300 * time.Millisecond
 
-// Expected is a question that waits. It is for one goroutine.
+// Expected is a question that waits. It is for one goroutine, but for Answered.
 type Expected struct {
 	room     *Room
 	question Question
@@ -48,6 +48,14 @@ func (e *Expected) Wait(ctx context.Context) (Reply, error) {
 	}
 }
 
+// Answered reports whether the question has its reply, which Wait need not have
+// returned yet. It may be called by any goroutine.
+func (e *Expected) Answered() bool {
+	e.room.mu.Lock()
+	defer e.room.mu.Unlock()
+	return e.answered
+}
+
 // Close ends the question. A reply that Wait did not return is discarded.
 func (e *Expected) Close() {
 	if !e.ended {
@@ -67,9 +75,7 @@ func (e *Expected) end() {
 	e.ended = true
 	r := e.room
 	if r.options.Exchange != nil {
-		r.mu.Lock()
-		answered := e.answered
-		r.mu.Unlock()
+		answered := e.Answered()
 		ctx, cancel := context.WithTimeout(context.Background(), lastLook)
 		defer cancel()
 		left, found, err := r.options.Exchange.End(ctx, e.question.MessageID, answered)

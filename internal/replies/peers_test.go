@@ -80,6 +80,7 @@ func newRigOf(t *testing.T, r *rig, peer string) *rig {
 // WRD-IAM-02: a stranger is answered before the body, which need not come.
 func TestStrangersBodyIsNotRead(t *testing.T) {
 	t.Parallel()
+	began := time.Now()
 	r := newRig(t, nil)
 	stranger := r.issue(t, testpki.Request{CommonName: "hospital.test", Client: true})
 	conn, err := tls.Dial("tcp", r.address, &tls.Config{RootCAs: r.pki.Pool(), ServerName: "ward.test", Certificates: []tls.Certificate{stranger.TLSCertificate()}})
@@ -87,7 +88,7 @@ func TestStrangersBodyIsNotRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(4 * time.Second)) // shorter than the listener's own patience
+	conn.SetDeadline(time.Now().Add(patience)) // shorter than the listener's own patience
 	io.WriteString(conn, "POST "+path+" HTTP/1.1\r\nHost: ward.test\r\nContent-Type: text/xml\r\nContent-Length: 1000\r\n\r\n")
 	got, err := io.ReadAll(conn)
 	if err != nil || !strings.HasPrefix(string(got), "HTTP/1.1 403 ") {
@@ -98,7 +99,7 @@ func TestStrangersBodyIsNotRead(t *testing.T) {
 	}
 	r.book.mu.Lock()
 	defer r.book.mu.Unlock()
-	if len(r.book.entries) < 10 || len(r.book.entries) > 20 {
+	if allowed := 20 + time.Since(began)/time.Second; len(r.book.entries) < 10 || len(r.book.entries) > int(allowed) {
 		t.Errorf("%d entries about strangers", len(r.book.entries))
 	}
 }
@@ -182,7 +183,7 @@ func TestRequestsThatAreNoDeliveries(t *testing.T) {
 func TestSlowBody(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(c *replies.Config, _ *replies.Options) {
-		c.Limits.Timeout, c.Limits.Deliveries = 300*time.Millisecond, 1
+		c.Limits.Timeout, c.Limits.Deliveries = 2*time.Second, 1 // in which the handshake is made as well
 	})
 	reader, writer := io.Pipe()
 	defer writer.Close()

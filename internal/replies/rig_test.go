@@ -51,7 +51,7 @@ func (b *book) fail(fails bool) {
 // all are the entries, waiting for so many.
 func (b *book) all(t *testing.T, many int) []audit.Entry {
 	t.Helper()
-	for end := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
 		b.mu.Lock()
 		entries := slices.Clone(b.entries)
 		b.mu.Unlock()
@@ -65,6 +65,9 @@ func (b *book) all(t *testing.T, many int) []audit.Entry {
 }
 
 const path = "/replies"
+
+// patience bounds every wait for what is to come, however slow the machine.
+const patience = 30 * time.Second
 
 // secret must be found in no log, no entry and no answer.
 const secret = "Robin Fennimore 999 000 0018"
@@ -113,7 +116,7 @@ func newRig(t *testing.T, change func(*replies.Config, *replies.Options)) *rig {
 	config := replies.Config{
 		TLS:   &tls.Config{Certificates: []tls.Certificate{ours.TLSCertificate()}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pki.Pool()},
 		Peers: []string{"sha256:" + clients.Fingerprint(r.spine.Leaf)}, Path: path, Discards: r.discards, Log: r.book, Logger: logger, Now: r.now, NewID: newID,
-		Limits: replies.Limits{Connections: 32, PerAddress: 32, Deliveries: 8, Body: 64 << 10, Header: 16 << 10, Timeout: 5 * time.Second, IdleTimeout: 5 * time.Second},
+		Limits: replies.Limits{Connections: 32, PerAddress: 32, Deliveries: 8, Body: 64 << 10, Header: 16 << 10, Timeout: 2 * patience, IdleTimeout: 2 * patience},
 	}
 	if change != nil {
 		change(&config, &options)
@@ -130,7 +133,7 @@ func newRig(t *testing.T, change func(*replies.Config, *replies.Options)) *rig {
 	served := make(chan error, 1)
 	go func() { served <- r.server.Serve(listener) }()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
 		defer cancel()
 		err := errors.Join(r.server.Shutdown(ctx), <-served)
 		if err != nil {
@@ -165,9 +168,9 @@ func (r *rig) client(t *testing.T, pairs ...testpki.Pair) *http.Client {
 	for _, pair := range pairs {
 		config.Certificates = append(config.Certificates, pair.TLSCertificate())
 	}
-	transport := &http.Transport{TLSClientConfig: config, ExpectContinueTimeout: 5 * time.Second}
+	transport := &http.Transport{TLSClientConfig: config, ExpectContinueTimeout: 2 * patience}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport, Timeout: 10 * time.Second}
+	return &http.Client{Transport: transport, Timeout: 2 * patience}
 }
 
 // answer is what came back.

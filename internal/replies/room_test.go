@@ -175,7 +175,7 @@ func TestAnswerDoesNotWaitForTheRecordOfAnother(t *testing.T) {
 	go func() { e.Close(); close(closed) }()
 	select {
 	case <-closed:
-	case <-time.After(2 * time.Second):
+	case <-time.After(patience):
 		t.Error("the answer waits for the record of a reply that nobody took")
 	}
 	close(hang)

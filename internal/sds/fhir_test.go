@@ -277,7 +277,7 @@ func TestFHIROutage(t *testing.T) {
 func TestASlowDirectoryIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
-	s := a.open(t, func(o *sds.Options) { o.Patience = 100 * time.Millisecond })
+	s := a.open(t, func(o *sds.Options) { o.Patience, o.FHIR.AnswerTimeout = 100*time.Millisecond, time.Minute })
 	_, err := s.Service(t.Context())
 	must(t, err)
 	answer, slow := a.answer, make(chan struct{})
@@ -289,7 +289,7 @@ func TestASlowDirectoryIsNotWaitedFor(t *testing.T) {
 	began := time.Now()
 	_, err = s.Service(t.Context())
 	must(t, err)
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > 30*time.Second {
 		t.Errorf("it took %s", took)
 	}
 	close(slow)
@@ -363,12 +363,11 @@ func TestPatienceEndsBeforeTheQuestion(t *testing.T) {
 	must(t, err)
 	a.answer = func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	s.clock.forward(16 * time.Minute)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
 	defer cancel()
-	began := time.Now()
 	got, err := s.Service(ctx)
-	if err != nil || got.ASID == "" || time.Since(began) > 1500*time.Millisecond {
-		t.Errorf("after %s: %v", time.Since(began), err)
+	if err != nil || got.ASID == "" || ctx.Err() != nil {
+		t.Errorf("%v, and of the question %v", err, ctx.Err())
 	}
 	s.Close()
 }

@@ -132,7 +132,7 @@ func (r *rig) check(context.Context, gateway.Question) gateway.Finding { return 
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	return newRigWithin(t, 5*time.Second)
+	return newRigWithin(t, 2*patience)
 }
 
 // newRigWithin is a rig whose server waits so long, and no longer, for each thing
@@ -176,7 +176,7 @@ func newRigWithin(t *testing.T, wait time.Duration) *rig {
 		t.Fatal(err)
 	}
 	r.address = listener.Addr().String()
-	gate := gateway.New(gateway.Config{Budget: 5 * time.Second, RecordReserve: time.Second, Checks: []gateway.Check{r.check}, Now: now, NewID: newID}, r.spine, r.book)
+	gate := gateway.New(gateway.Config{Budget: 2 * patience, RecordReserve: time.Second, Checks: []gateway.Check{r.check}, Now: now, NewID: newID}, r.spine, r.book)
 	r.listening = &tls.Config{Certificates: []tls.Certificate{far.TLSCertificate()}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: authority.Pool()}
 	r.server = server.New(server.Config{
 		TLS:      r.listening,
@@ -195,7 +195,7 @@ func newRigWithin(t *testing.T, wait time.Duration) *rig {
 	served := make(chan error, 1)
 	go func() { served <- r.server.Serve(listener) }()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
 		defer cancel()
 		err := errors.Join(r.server.Shutdown(ctx), <-served)
 		if err != nil {
@@ -211,7 +211,7 @@ func (r *rig) url() string { return "https://" + r.address + server.Path }
 
 func (r *rig) client(t *testing.T) *client.Client {
 	t.Helper()
-	c, err := client.New(client.Config{URL: r.url(), TLS: r.tls, Username: "ed-system", Organisation: "RZZ99", Provider: "Y99"})
+	c, err := client.New(client.Config{URL: r.url(), TLS: r.tls, Username: "ed-system", Organisation: "RZZ99", Provider: "Y99", Timeout: 2 * patience})
 	if err != nil {
 		t.Fatal(err)
 	}

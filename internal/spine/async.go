@@ -39,7 +39,7 @@ func (c *Client) attemptAsync(ctx context.Context, route Route, correlation stri
 	signals := make(chan signal, 1)
 	var resent atomic.Bool
 	go func() {
-		s := c.send(waiting, route, message, id, &resent)
+		s := c.send(waiting, route, message, id, expected, &resent)
 		signals <- s
 		if s.final {
 			stop()
@@ -90,7 +90,7 @@ type signal struct {
 // send sends a message, and sends the same one once more only where the contract
 // wants that and where the Spine has promised to drop what it has had before. It keeps
 // a failure of Ward's own, over what came, to this question (WRD-VAL-18).
-func (c *Client) send(ctx context.Context, route Route, message []byte, id string, resent *atomic.Bool) (s signal) {
+func (c *Client) send(ctx context.Context, route Route, message []byte, id string, expected *replies.Expected, resent *atomic.Bool) (s signal) {
 	defer func() {
 		if recover() != nil {
 			s = signal{failure: cpis.Failed(cpis.InternalAfterSent, "the provider failed while sending")}
@@ -110,7 +110,8 @@ func (c *Client) send(ctx context.Context, route Route, message []byte, id strin
 			return s
 		case !failure.sent && copies == 0:
 			return signal{failure: cpis.Failed(cpis.NotSent, failure.stage), final: true, again: !failure.full}
-		case !c.mayResend(route.Contract, copies, c.config.Now().Sub(began)) || !pause(ctx, route.Contract.RetryInterval):
+		case !c.mayResend(route.Contract, copies, c.config.Now().Sub(began)) || !pause(ctx, route.Contract.RetryInterval) || expected.Answered():
+			// A reply may be there although whoever waits for it has not ended ctx yet.
 			return signal{failure: cpis.Failed(cpis.AsyncNotAcked, failure.stage)}
 		}
 		resent.Store(true)

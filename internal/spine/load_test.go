@@ -16,11 +16,10 @@ var turnedAway = asked{cpis.NotSent, cpis.NotifiedNo, "the circuit to the Spine 
 // await waits until something holds that will hold soon.
 func await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for range 500 {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		if holds() {
 			return
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 	t.Fatalf("not in time: %s", what)
 }
@@ -29,16 +28,21 @@ func await(t *testing.T, what string, holds func() bool) {
 // handshakes alone, and is asked again one question at a time.
 func TestCircuit(t *testing.T) {
 	t.Parallel()
-	var well atomic.Bool
+	const failures = 3
 	var handshakes atomic.Int64
-	release := make(chan struct{})
+	well, release := make(chan struct{}), make(chan struct{})
+	heal := sync.OnceFunc(func() { close(well) })
+	defer heal()
 	p := newPeer(t, func(v *visit) {
+		if v.n > failures {
+			<-well // no probe succeeds before
+		}
 		if v.tls.Handshake() != nil {
 			return
 		}
 		handshakes.Add(1)
 		id := v.read()
-		if id == "" || !well.Load() {
+		if id == "" || v.n <= failures {
 			return // closed without an answer
 		}
 		<-release
@@ -47,10 +51,10 @@ func TestCircuit(t *testing.T) {
 	})
 	var changes atomic.Int64
 	c := p.client(t, func(c *spine.Config) {
-		c.BreakerFailures, c.BreakerPause = 3, 200*time.Millisecond
+		c.BreakerFailures, c.BreakerPause = failures, 20*time.Millisecond
 		c.OnCircuit = func(circuit.State) { changes.Add(1) }
 	})
-	for range 3 {
+	for range failures {
 		if got := ask(t, c); got.Outcome != cpis.SentNoAnswer {
 			t.Fatalf("%+v", got)
 		}
@@ -59,13 +63,14 @@ func TestCircuit(t *testing.T) {
 	for range 100 {
 		want(t, ask(t, c), turnedAway)
 	}
-	if took := time.Since(began); took > 100*time.Millisecond {
+	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("a hundred questions were turned away in %v", took)
 	}
-	well.Store(true)
+	heal()
 	await(t, "the probe succeeds", func() bool { return c.Load().Circuit == circuit.HalfOpen })
+	await(t, "the Spine has seen the probe", func() bool { return handshakes.Load() > failures })
 	_, _, ids := p.seen()
-	if len(ids) != 3 || handshakes.Load() != 4 {
+	if len(ids) != failures || handshakes.Load() != failures+1 {
 		t.Errorf("%d questions and %d handshakes reached the Spine, want 3 and 4", len(ids), handshakes.Load())
 	}
 	var first sync.WaitGroup
@@ -104,7 +109,7 @@ func TestOwnLimitsDoNotOpenTheCircuit(t *testing.T) {
 		v.write(reply(notFound(id)))
 	})
 	c := p.client(t, func(c *spine.Config) {
-		c.MaxConnections, c.ConnectTimeout, c.BreakerFailures, c.BreakerPause = 1, 500*time.Millisecond, 1, time.Hour
+		c.MaxConnections, c.ConnectTimeout, c.BreakerFailures, c.BreakerPause = 1, short, 1, time.Hour
 	})
 	var first sync.WaitGroup
 	first.Go(func() { want(t, ask(t, c), noRecord) })

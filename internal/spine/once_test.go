@@ -12,6 +12,9 @@ import (
 	"github.com/wardsmsp/ward/internal/spine"
 )
 
+// short is a limit that a test waits for, and within which it connects.
+const short = 3 * time.Second
+
 var (
 	noRecord = asked{cpis.NoRecord, cpis.NotifiedNo, "the Spine found no match", 1}
 )
@@ -67,7 +70,8 @@ func TestFailureBeforeTheQuestionIsNotSent(t *testing.T) {
 			got := ask(t, p.client(t, c.change))
 			want(t, got, asked{cpis.NotSent, cpis.NotifiedNo, c.reason, 2})
 			accepted, _, ids := p.seen()
-			if accepted != 2 || len(ids) != 0 {
+			stalled := c.change != nil && c.reason == connect+" in time" // given up, perhaps before it was accepted
+			if accepted > 2 || accepted < 2 && !stalled || len(ids) != 0 {
 				t.Errorf("%d connections and %d questions reached the Spine, want 2 and 0", accepted, len(ids))
 			}
 		})
@@ -171,6 +175,7 @@ func TestFailureAfterTheQuestionIsNeverRepeated(t *testing.T) {
 				}
 			})
 			want(t, ask(t, p.client(t, c.change)), asked{cpis.SentNoAnswer, cpis.NotifiedMaybe, c.reason, 1})
+			await(t, "the question is read", func() bool { _, _, ids := p.seen(); return len(ids) > 0 })
 			accepted, _, ids := p.seen()
 			if accepted != 1 || len(ids) != 1 {
 				t.Errorf("%d connections and %d questions reached the Spine, want 1 and 1", accepted, len(ids))
@@ -189,6 +194,7 @@ func TestCertificateRefusedOverTLS13CountsAsSent(t *testing.T) {
 		newer.ClientCAs = x509.NewCertPool()
 		v.tls = tls.Server(v.raw, newer)
 		v.answers()
+		v.gone() // a connection that is reset before the question leaves would be another case
 	})
 	got := ask(t, p.client(t, nil))
 	if got.Outcome != cpis.SentNoAnswer || got.Notified != cpis.NotifiedMaybe || got.Used != 1 {
@@ -235,11 +241,11 @@ func TestRepliesAreBounded(t *testing.T) {
 			want: asked{cpis.ResponseInvalid, cpis.NotifiedMaybe, "the reply is larger than allowed", 1},
 		},
 		"body drop by drop": {
-			begin: "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: 4000\r\n\r\n", again: "<", every: 20 * time.Millisecond, within: time.Second,
+			begin: "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: 4000\r\n\r\n", again: "<", every: 20 * time.Millisecond, within: short,
 			want: asked{cpis.SentNoAnswer, cpis.NotifiedMaybe, "the response body did not come whole within the budget of the request", 1},
 		},
 		"header drop by drop": {
-			begin: "HTTP/1.1 200 OK\r\n", again: "X", every: 20 * time.Millisecond, within: time.Second,
+			begin: "HTTP/1.1 200 OK\r\n", again: "X", every: 20 * time.Millisecond, within: short,
 			want: asked{cpis.SentNoAnswer, cpis.NotifiedMaybe, "the response header did not come whole within the budget of the request", 1},
 		},
 	}
@@ -257,7 +263,7 @@ func TestRepliesAreBounded(t *testing.T) {
 					time.Sleep(c.every)
 				}
 			})
-			within := 5 * time.Second
+			within := patience
 			if c.within > 0 {
 				within = c.within
 			}

@@ -77,6 +77,9 @@ type visit struct {
 	reader   *bufio.Reader
 }
 
+// patience is a limit that is not reached where all goes well, however slow the machine.
+const patience = 30 * time.Second
+
 // newPeer runs serve for every connection until the test ends.
 func newPeer(t *testing.T, serve func(*visit)) *peer {
 	t.Helper()
@@ -213,9 +216,9 @@ func (p *peer) client(t *testing.T, change func(*spine.Config)) *spine.Client {
 		},
 		FromASID: "999000444555", VersionCode: "3NPfIT6.2.01",
 		Rules:            cpis.DefaultRules(),
-		ConnectTimeout:   2 * time.Second,
-		WriteTimeout:     2 * time.Second,
-		FirstByteTimeout: 2 * time.Second,
+		ConnectTimeout:   patience,
+		WriteTimeout:     patience,
+		FirstByteTimeout: patience,
 		IdleTimeout:      time.Minute,
 		MaxConnections:   4,
 		MaxReply:         64 << 10,
@@ -260,8 +263,40 @@ type asked struct {
 // thinks that it is allowed.
 func ask(t *testing.T, c *spine.Client) asked {
 	t.Helper()
-	return askWithin(t, c, 5*time.Second)
+	return askWithin(t, c, patience)
 }
+
+// askUntil asks with time enough, and ends the question when over says so.
+func askUntil(t *testing.T, c *spine.Client, over func() bool) asked {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	q, answered := question(t), make(chan asked, 1)
+	go func() {
+		answer, used := c.Ask(ctx, correlation, q, []string{newID(), newID()})
+		answered <- asked{answer.Outcome(), answer.Notified(), answer.Reason(), used}
+	}()
+	for !over() {
+		select {
+		case got := <-answered:
+			return got
+		case <-time.After(time.Millisecond):
+		}
+	}
+	cancel()
+	return <-answered
+}
+
+// sent says whether so many questions were read and no more is being sent.
+func (p *peer) sent(c *spine.Client, questions int) func() bool {
+	return func() bool {
+		_, _, ids := p.seen()
+		return len(ids) >= questions && c.Load().Connections == 0
+	}
+}
+
+// never is for questions that end by themselves.
+func never() bool { return false }
 
 func askWithin(t *testing.T, c *spine.Client, limit time.Duration) asked {
 	t.Helper()

@@ -88,7 +88,7 @@ func TestNoFreeConnectionIsNotSent(t *testing.T) {
 		v.answers()
 	})
 	c := p.client(t, func(c *spine.Config) {
-		c.MaxConnections, c.ConnectTimeout, c.FirstByteTimeout = 1, 700*time.Millisecond, 4*time.Second
+		c.MaxConnections, c.ConnectTimeout, c.FirstByteTimeout = 1, short, patience
 	})
 	var first sync.WaitGroup
 	first.Go(func() { want(t, ask(t, c), noRecord) })
@@ -125,7 +125,7 @@ func TestIdleConnectionEnds(t *testing.T) {
 	want(t, ask(t, c), noRecord)
 	select {
 	case <-ended:
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		t.Error("an idle connection stays open beyond its limit")
 	}
 }
@@ -149,7 +149,7 @@ func TestConnectionsToAnOldAddressEnd(t *testing.T) {
 	want(t, ask(t, c), noRecord)
 	select {
 	case <-ended:
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		t.Error("a connection to the old address stays open")
 	}
 	_, _, old := before.seen()
@@ -164,7 +164,7 @@ func TestConnectionOutlivesItsQuestion(t *testing.T) {
 	t.Parallel()
 	p := newPeer(t, (*visit).answers)
 	c := p.client(t, nil)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), short)
 	defer cancel()
 	answer, _ := c.Ask(ctx, correlation, question(t), []string{newID()})
 	if answer.Outcome() != cpis.NoRecord {
@@ -201,7 +201,7 @@ func TestCloseLetsGo(t *testing.T) {
 	first.Wait()
 	select {
 	case <-ended:
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		t.Error("the connection was kept although the client was closed")
 	}
 }

@@ -66,7 +66,7 @@ func TestByteThatLeftIsCounted(t *testing.T) {
 	config := Config{
 		Routes: Fixed{Endpoint: &url.URL{Scheme: "https", Host: listener.Addr().String(), Path: "/query"}, ToASID: "999000444666"},
 		TLS:    clientTLS, Rules: cpis.DefaultRules(), FromASID: "999000444555", VersionCode: "x",
-		ConnectTimeout: 2 * time.Second, WriteTimeout: time.Second, FirstByteTimeout: time.Second, IdleTimeout: time.Minute,
+		ConnectTimeout: time.Minute, WriteTimeout: time.Minute, FirstByteTimeout: time.Second, IdleTimeout: time.Hour,
 		MaxConnections: 1, MaxReply: 1 << 16, Now: time.Now,
 	}
 	q := cpis.Query{ID: "E0000000-0000-4000-8000-000000000001", Author: cpis.System{}}

@@ -237,16 +237,14 @@ func TestConnectionFailuresStrikeAsyncRequests(t *testing.T) {
 }
 
 // WRD-SPN-17: a reply may come long after its question; the delay is the behaviour's,
-// or the step's.
+// or the step's. TestWaitingRepliesAreForgotten shows that the immediate answer does not
+// wait for it.
 func TestRepliesMayBeLate(t *testing.T) {
 	box := newInbox(t)
 	s := startAsync(t, nil, box)
 	play(t, s, spinesim.Script{Steps: []spinesim.Step{{Behaviour: "delay", Delay: 300 * time.Millisecond}}})
 	began := time.Now()
 	askAsync(t, s, newClient(t), ebRequest{})
-	if answered := time.Since(began); answered > 250*time.Millisecond {
-		t.Errorf("the immediate answer took %s", answered)
-	}
 	box.next(t)
 	if took := time.Since(began); took < 300*time.Millisecond {
 		t.Errorf("the reply came after %s", took)

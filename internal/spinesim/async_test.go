@@ -1,6 +1,8 @@
 package spinesim_test
 
 import (
+	"context"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -303,6 +305,25 @@ func TestRepeatsAreDoubleQuestionsWithoutElimination(t *testing.T) {
 	}
 }
 
+// leaver is a client that does not wait for an answer once its request was received.
+type leaver struct {
+	http.RoundTripper
+	received func() bool
+}
+
+func (l leaver) RoundTrip(request *http.Request) (*http.Response, error) {
+	ctx, leave := context.WithCancel(request.Context())
+	defer leave()
+	go func() {
+		for ctx.Err() == nil && !l.received() {
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(brief / 5) // in which an answer would come
+		leave()
+	}()
+	return l.RoundTripper.RoundTrip(request.WithContext(ctx))
+}
+
 // Each immediate answer, and whether CP-IS processes the query and a reply follows.
 func TestImmediateAnswers(t *testing.T) {
 	tests := []struct {
@@ -329,7 +350,9 @@ func TestImmediateAnswers(t *testing.T) {
 				box := newInbox(t)
 				s := startAsync(t, nil, box)
 				c := newClient(t)
-				c.Timeout = 400 * time.Millisecond // of the hanging ones
+				if tt.immediate == spinesim.Hang {
+					c.Transport = leaver{c.Transport, func() bool { return len(s.Received()) > 0 }}
+				}
 				play(t, s, spinesim.Script{Steps: []spinesim.Step{{Behaviour: spinesim.AsStored, Immediate: immediate}}})
 				r := ebRequest{query: query{number: "9990000042"}}.withDefaults()
 				answer, body, err := r.send(c, s)

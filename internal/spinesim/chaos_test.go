@@ -139,7 +139,9 @@ func TestReorderedRepliesAreOvertaken(t *testing.T) {
 		t.Errorf("nobody overtook, and it went after %s", time.Since(began))
 	}
 	disturb(spinesim.Chaos{Reorder: 100, HoldFor: 3, HoldAtMost: time.Minute})
+	before := s.Held()
 	held := ask()
+	await(t, "the reply is held", func() bool { return s.Held() > before })
 	disturb(spinesim.Chaos{})
 	for i := range 3 {
 		if asked, came := ask(), refersTo(); came != asked {

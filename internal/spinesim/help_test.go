@@ -74,7 +74,7 @@ func start(t testing.TB, change func(*spinesim.Config)) *spinesim.Simulator {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patient)
 		defer cancel()
 		err := s.Close(ctx)
 		if err != nil {
@@ -97,7 +97,7 @@ func newClient(t testing.TB) *http.Client {
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{
 		Transport:     transport,
-		Timeout:       20 * time.Second,
+		Timeout:       2 * patient,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }

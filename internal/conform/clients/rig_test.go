@@ -151,6 +151,19 @@ func question(t *testing.T, digits string) client.Question {
 	}
 }
 
+// askAndGo asks about a number, and goes as soon as the message was read.
+func (r *rig) askAndGo(t *testing.T, digits string) {
+	t.Helper()
+	c, q, known := r.sdk(t, time.Minute), question(t, digits), r.run.Known()
+	ctx, giveUp := context.WithCancel(t.Context())
+	defer giveUp()
+	var asking sync.WaitGroup
+	asking.Go(func() { c.Ask(ctx, q) })
+	r.until(t, func() bool { return r.run.Known() > known })
+	giveUp()
+	asking.Wait()
+}
+
 // message is a right message about a number, for a bad client to spoil.
 func (r *rig) message(t *testing.T, digits string) string {
 	t.Helper()

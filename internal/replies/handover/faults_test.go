@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ func TestLostNotifications(t *testing.T) {
 	all(t, a, b, 1)
 	stop := make(chan struct{})
 	var killing sync.WaitGroup
-	killed := 0
+	var killed atomic.Int64
 	killing.Go(func() {
 		conn, err := pgx.Connect(context.Background(), url)
 		if err != nil {
@@ -37,7 +38,7 @@ func TestLostNotifications(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-			killed += int(tag.RowsAffected())
+			killed.Add(tag.RowsAffected())
 			select {
 			case <-stop:
 				return
@@ -46,22 +47,28 @@ func TestLostNotifications(t *testing.T) {
 		}
 	})
 	slowest := time.Duration(0)
-	for range 5 {
+	for i := 0; (i < 5 || killed.Load() == 0) && !t.Failed(); i++ {
 		slowest = max(slowest, all(t, a, b, 10))
 	}
 	close(stop)
 	killing.Wait()
-	if killed == 0 || slowest > 2*time.Second {
-		t.Errorf("%d connections were killed, the slowest reply took %s", killed, slowest)
+	if slowest > 10*time.Second { // a sweep comes later than that
+		t.Errorf("%d connections were killed, the slowest reply took %s", killed.Load(), slowest)
 	}
-	// Once the connections stay up, notifications are heard again.
-	time.Sleep(1500 * time.Millisecond)
-	began := time.Now()
-	for range 10 {
-		all(t, a, b, 1)
+	// Once the connections stay up, notifications are heard again: ten replies after one
+	// another do not each wait until somebody looks. Until the connections are there,
+	// and on a machine that stands still, they do.
+	const looking = 2 * time.Second
+	quickest := time.Hour
+	for end := time.Now().Add(patience); quickest > looking && time.Now().Before(end) && !t.Failed(); {
+		began := time.Now()
+		for range 10 {
+			all(t, a, b, 1)
+		}
+		quickest = min(quickest, time.Since(began))
 	}
-	if took := time.Since(began); took > 10*200*time.Millisecond {
-		t.Errorf("ten replies took %s after the connections came back", took)
+	if quickest > looking {
+		t.Errorf("ten replies took %s after the connections came back", quickest)
 	}
 }
 
@@ -78,7 +85,7 @@ func TestNotificationThatGoesAstray(t *testing.T) {
 	execute(t, url, "UPDATE ward_replies.waiting w SET asker = o.asker FROM public.askers o WHERE o.message_id = w.message_id")
 	began := time.Now()
 	reply, err := e.Wait(t.Context())
-	if took := time.Since(began); reply.Payload != "x" || err != nil || took > 3*time.Second {
+	if took := time.Since(began); reply.Payload != "x" || err != nil || took > 10*time.Second {
 		t.Errorf("%+v, %v after %s", reply, err, took)
 	}
 }
@@ -123,6 +130,7 @@ func TestDatabaseThatIsGone(t *testing.T) {
 	id := newID()
 	e := a.expect(t, id, 500*time.Millisecond)
 	defer e.Close()
+	stopped := time.Now()
 	err = own.Stop()
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +141,7 @@ func TestDatabaseThatIsGone(t *testing.T) {
 	}
 	began := time.Now()
 	_, err = e.Wait(t.Context())
-	if took := time.Since(began); !errors.Is(err, replies.ErrNoReply) || took > 3*time.Second {
+	if took := time.Since(began); !errors.Is(err, replies.ErrNoReply) || took > 10*time.Second {
 		t.Errorf("Wait = %v after %s", err, took)
 	}
 	_, err = a.Expect(t.Context(), replies.Question{MessageID: newID(), Until: time.Now().Add(time.Second)})
@@ -144,6 +152,9 @@ func TestDatabaseThatIsGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Connections of before are still in the pools. One that was idle for a second is
+	// tried before it is used.
+	time.Sleep(time.Until(stopped.Add(time.Second + 100*time.Millisecond)))
 	all(t, a, b, 3)
 }
 
@@ -181,10 +192,11 @@ func TestEndWhileFetchingHangs(t *testing.T) {
 	t.Parallel()
 	url := database(t)
 	table := open(t, url, newKeys(t))
-	id := newID()
-	err := table.Expect(t.Context(), replies.Question{MessageID: id, Correlation: "c"}, time.Minute)
-	if err != nil {
-		t.Fatal(err)
+	var ids []string
+	for range 5 {
+		id := newID()
+		expect(t, table, id)
+		ids = append(ids, id)
 	}
 	conn, err := pgx.Connect(t.Context(), url)
 	if err != nil {
@@ -201,11 +213,20 @@ func TestEndWhileFetchingHangs(t *testing.T) {
 	defer run.Wait()
 	defer stop()
 	time.Sleep(500 * time.Millisecond) // by now replies are looked for
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
-	began := time.Now()
-	_, _, err = table.End(ctx, id, false)
-	if err == nil || time.Since(began) > 700*time.Millisecond {
-		t.Errorf("End = %v after %s, with 200ms to do it in", err, time.Since(began))
+	// A machine that stands still may take longer, but not each time.
+	const enough = 700 * time.Millisecond
+	quickest := time.Hour
+	for i := 0; i < len(ids) && quickest > enough; i++ {
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		began := time.Now()
+		_, _, err = table.End(ctx, ids[i], false)
+		quickest = min(quickest, time.Since(began))
+		cancel()
+		if err == nil {
+			t.Error("a question was ended in a table that is locked")
+		}
+	}
+	if quickest > enough {
+		t.Errorf("the end took %s, with 200ms to do it in", quickest)
 	}
 }

@@ -22,6 +22,9 @@ import (
 	"github.com/wardsmsp/ward/internal/replies/handover"
 )
 
+// patience bounds waits for what is to come, however slow the machine.
+const patience = 30 * time.Second
+
 // server is one for all tests of the package, each of which has a database of its own.
 var server *pgtest.Server
 

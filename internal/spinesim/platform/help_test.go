@@ -96,6 +96,7 @@ func newSpine(t testing.TB) *spinesim.Simulator {
 type conversation struct {
 	*platform.Platform
 	t      testing.TB
+	ctx    context.Context // of requests
 	client *http.Client
 }
 
@@ -125,9 +126,9 @@ func start(t testing.TB, change func(*platform.Config)) *conversation {
 			t.Errorf("close: %v", err)
 		}
 	})
-	return &conversation{p, t, &http.Client{
+	return &conversation{p, t, t.Context(), &http.Client{
 		Transport:     transport,
-		Timeout:       20 * time.Second,
+		Timeout:       time.Minute,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
@@ -142,7 +143,7 @@ type reply struct {
 // send makes one request; headers are name, value, name, value.
 func (c *conversation) send(method, address, body string, headers ...string) (reply, error) {
 	c.t.Helper()
-	request, err := http.NewRequestWithContext(c.t.Context(), method, address, strings.NewReader(body))
+	request, err := http.NewRequestWithContext(c.ctx, method, address, strings.NewReader(body))
 	if err != nil {
 		c.t.Fatal(err)
 	}
