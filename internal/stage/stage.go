@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	mathrand "math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -173,21 +172,6 @@ func (s *Stage) Children(limit int) []spinesim.ChildView {
 }
 
 func urlOf(address string) string { return "https://" + address + "/smsp/cpis" }
-
-// FreeAddress finds a port on loopback where nobody listens. It looks below the
-// ports that outgoing connections are given, which could take one between its being
-// found and its being used.
-func FreeAddress() (string, error) {
-	var err error
-	for range 100 {
-		var listener net.Listener
-		listener, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+mathrand.IntN(12_000)))
-		if err == nil {
-			return listener.Addr().String(), listener.Close()
-		}
-	}
-	return "", err
-}
 
 // resolve gives an address with port 0 a real one, and checks that it is free.
 func resolve(address string) (string, error) {

@@ -13,17 +13,16 @@ import (
 	"time"
 	_ "time/tzdata"
 
-	"go.uber.org/goleak"
-
 	"github.com/wardsmsp/ward/client"
 	"github.com/wardsmsp/ward/cpis"
 	"github.com/wardsmsp/ward/internal/config"
 	"github.com/wardsmsp/ward/internal/itk"
 	"github.com/wardsmsp/ward/internal/stage"
 	"github.com/wardsmsp/ward/internal/testpki"
+	"github.com/wardsmsp/ward/test/leaktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // Children of the simulator's cast.
 const (
@@ -99,8 +98,8 @@ func groups() []group {
 		{title: "Bodies", attacks: bodies()},
 		{title: "XML", attacks: documents()},
 		{title: "TCP and TLS", attacks: connections()},
-		{title: "Senders that are slow", together: true, attacks: delays(), limits: "header_timeout = \"1s\"\nbody_timeout = \"1s\""},
-		{title: "Readers that are slow", attacks: readers(), limits: `write_timeout = "1s"`},
+		{title: "Senders that are slow", together: true, attacks: delays(), limits: "header_timeout = \"2s\"\nbody_timeout = \"2s\""},
+		{title: "Readers that are slow", attacks: readers(), limits: `write_timeout = "2s"`},
 		{title: "Idle connections", attacks: floods(), limits: "connections = 16\nidle_timeout = \"3s\""},
 		{title: "Connections of one address", attacks: hoards(), limits: "connections_per_address = 16"},
 	}
@@ -116,8 +115,9 @@ type attacker struct {
 	// reached waits until so many questions of this attacker have been read by the
 	// Spine since its attack began.
 	reached func(n int) error
-	good    func() error // has the good client ask over its kept connection
-	crowded bool         // with others, so that it may be turned away
+	hold    func() (letGo func()) // keeps the Spine from answering what it reads
+	good    func() error          // has the good client ask over its kept connection
+	crowded bool                  // with others, so that it may be turned away
 }
 
 // newAttacker makes the certificates of the attackers' client and of a stranger.

@@ -37,13 +37,24 @@ func (a *attacker) connect() (*net.TCPConn, error) {
 	return c.(*net.TCPConn), nil
 }
 
-// dial opens a connection and completes the handshake.
+// dial opens a connection and completes the handshake. One that was cut off, since a busy
+// machine let its time pass, is begun anew.
 func (a *attacker) dial() (*conn, error) {
-	network, err := a.connect()
-	if err != nil {
-		return nil, err
+	for end := time.Now().Add(patience); ; {
+		network, err := a.connect()
+		if err != nil {
+			return nil, err
+		}
+		c, err := a.handshake(network, network)
+		if !cutOff(err) || time.Now().After(end) {
+			return c, err
+		}
 	}
-	return a.handshake(network, network)
+}
+
+// cutOff reports whether the other side ended a connection without a word.
+func cutOff(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // handshake speaks TLS over a connection, by way of something that may distort it.

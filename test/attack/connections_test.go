@@ -95,6 +95,7 @@ func connections() []attack {
 		{"reset after the header", cut(headed), gone(0, "the refusal is recorded")},
 		{"reset within the body", cut(half), gone(0, "the refusal is recorded")},
 		{"reset while the question is under way", func(a *attacker) (*conn, error) {
+			defer a.hold()()
 			c, err := a.say(post(a.about(slow)))
 			if err != nil {
 				return nil, err

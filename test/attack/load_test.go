@@ -141,6 +141,7 @@ func besiege(t *testing.T, program string, children int) *siege {
 	s.attacker.crowded = true
 	s.attacker.good = func() error { time.Sleep(time.Second); return nil } // it asks anyway
 	s.attacker.reached = func(int) error { time.Sleep(200 * time.Millisecond); return nil }
+	s.attacker.hold = func() func() { return func() {} } // it answers the good client
 	return s
 }
 

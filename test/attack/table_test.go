@@ -7,6 +7,7 @@ import (
 	"math"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/wardsmsp/ward/internal/audit/stores"
 	"github.com/wardsmsp/ward/internal/config"
 	"github.com/wardsmsp/ward/internal/provider"
+	"github.com/wardsmsp/ward/internal/spinesim"
 	"github.com/wardsmsp/ward/internal/stage"
 )
 
@@ -56,7 +58,18 @@ func TestAttacks(t *testing.T) {
 
 func begin(t *testing.T, limits string) *scene {
 	t.Helper()
-	s := &scene{Stage: set(t, stage.Options{Limits: limits, Ward: attackerTOML + "per_second = 100000\nburst = 100000"})}
+	var clock sync.RWMutex // a Spine that has read a question asks for the time
+	s := &scene{Stage: set(t, stage.Options{
+		Limits: limits,
+		Ward:   attackerTOML + "per_second = 100000\nburst = 100000",
+		Simulator: func(c *spinesim.Config) {
+			c.Clock = func() time.Time {
+				clock.RLock()
+				defer clock.RUnlock()
+				return time.Now()
+			}
+		},
+	})}
 	running, err := s.StartProvider(t.Context(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -77,6 +90,10 @@ func begin(t *testing.T, limits string) *scene {
 	t.Cleanup(s.client.Close)
 	s.attacker = newAttacker(t, s.Stage)
 	s.attacker.good = s.good
+	s.attacker.hold = func() func() {
+		clock.Lock()
+		return clock.Unlock
+	}
 	s.attacker.reached = func(n int) error {
 		if !await(func() bool { return int(s.Simulator.Counters().RequestsRead) >= s.seen.read+n }) {
 			return fmt.Errorf("%d questions did not reach the Spine", n)
@@ -145,13 +162,19 @@ func (s *scene) suffer(t *testing.T, attacks ...attack) {
 		t.Error(err)
 	}
 	before := s.seen
-	s.seen = s.tally(t)
-	compare(t, sum, tally{
-		read:        s.seen.read - before.read - asked,
-		intents:     s.seen.intents - before.intents - asked,
-		outcomes:    s.seen.outcomes - before.outcomes - asked,
-		undelivered: s.seen.undelivered - before.undelivered,
+	await(func() bool { // what is recorded after the end of a connection
+		s.seen = s.tally(t)
+		err = sum.met(tally{
+			read:        s.seen.read - before.read - asked,
+			intents:     s.seen.intents - before.intents - asked,
+			outcomes:    s.seen.outcomes - before.outcomes - asked,
+			undelivered: s.seen.undelivered - before.undelivered,
+		})
+		return err == nil
 	})
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 // reaching is how many questions reach the Spine, with the one that shows that a
@@ -178,19 +201,19 @@ func (s *scene) settles(t *testing.T) {
 	}
 }
 
-// compare holds what became of attacks against what is wanted.
-func compare(t *testing.T, w want, got tally) {
-	t.Helper()
+// met holds what became of attacks against what is wanted.
+func (w want) met(got tally) error {
 	asked := w.asked
 	if asked == many {
 		asked = max(got.read, 1)
 	}
 	if got.read != asked || got.intents != asked || got.outcomes != asked {
-		t.Errorf("%d questions at the Spine, %d intents, %d outcomes; want %d", got.read, got.intents, got.outcomes, asked)
+		return fmt.Errorf("%d questions at the Spine, %d intents, %d outcomes; want %d", got.read, got.intents, got.outcomes, asked)
 	}
 	if w.undelivered && got.undelivered != 1 {
-		t.Errorf("%d answers recorded as not delivered, want 1", got.undelivered)
+		return fmt.Errorf("%d answers recorded as not delivered, want 1", got.undelivered)
 	}
+	return nil
 }
 
 // tally counts, and verifies the log.

@@ -8,18 +8,16 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
-
-	"go.uber.org/goleak"
 
 	"github.com/wardsmsp/ward/cpis"
 	"github.com/wardsmsp/ward/internal/config"
 	"github.com/wardsmsp/ward/internal/conform"
 	"github.com/wardsmsp/ward/internal/conform/providers"
 	"github.com/wardsmsp/ward/internal/stage"
+	"github.com/wardsmsp/ward/test/leaktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // ward is a running provider with everything around it.
 type ward struct {
@@ -52,7 +50,7 @@ func start(t *testing.T, client ...string) *ward {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 15*time.Second)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
 		defer cancel()
 		err := running.Stop(ctx)
 		if err != nil {

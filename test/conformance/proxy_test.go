@@ -75,11 +75,13 @@ func (p *proxy) accept() {
 		}
 		p.handlers.Go(func() {
 			defer conn.Close()
-			_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
 			_ = p.serve(conn)
 		})
 	}
 }
+
+// patience bounds the wait for one request and its response.
+const patience = time.Minute
 
 // breakWith makes the proxy broken until it is called again.
 func (p *proxy) breakWith(b breakage) {
@@ -112,9 +114,10 @@ func (p *proxy) serve(conn net.Conn) error {
 		return err
 	}
 	defer upstream.Close()
-	_ = upstream.SetDeadline(time.Now().Add(30 * time.Second))
 	client, server := record(conn), record(upstream)
 	for {
+		_ = conn.SetDeadline(time.Now().Add(patience))
+		_ = upstream.SetDeadline(time.Now().Add(patience))
 		x := &passage{ward: p.ward}
 		toWard, err := p.fromClient(client, x)
 		if errors.Is(err, errAsItCame) {

@@ -84,12 +84,16 @@ func TestKilledAtAnyInstant(t *testing.T) {
 const perLog = 100
 
 // run kills the program n times, and up to three times as often until the kills have met
-// something: a campaign in which nothing was under way proves nothing.
+// something: a campaign in which nothing was under way proves nothing. Each of those is
+// left more time than the one before, which a busy machine may need.
 func (c *campaign) run(t *testing.T, n int) {
 	began := time.Now()
 	kills := 0
 	for kills < n || kills < 3*n && !c.met() {
 		kills++
+		if kills > n {
+			c.kind.longest = min(2*c.kind.longest, 10*time.Second)
+		}
 		err := c.round(t)
 		if err != nil {
 			t.Fatalf("round %d: %v", kills, err)
@@ -204,8 +208,10 @@ func (c *campaign) check(answers []answer) error {
 	// Taken before the log is read: a request that the kernel still holds is
 	// counted in the next round, by when its intent must be there all the same.
 	queries := c.newQueries()
-	if !c.born {
-		return unborn(answers, queries)
+	// A program that was killed before it said that it serves, so perhaps before its log
+	// was made, has as a rule neither told nor asked anything; if it has, there is a log.
+	if !c.born && len(answers)+len(queries) == 0 {
+		return nil
 	}
 	err := c.ledger.read()
 	if err != nil {
@@ -225,15 +231,6 @@ func (c *campaign) check(answers []answer) error {
 		}
 	}
 	return c.stage.Verify(c.program)
-}
-
-// unborn checks that a program killed before it ever served, so perhaps before its
-// log was made, has neither told nor asked anything.
-func unborn(answers []answer, queries []spinesim.Query) error {
-	if len(answers)+len(queries) > 0 {
-		return fmt.Errorf("%d answers and %d queries without a log", len(answers), len(queries))
-	}
-	return nil
 }
 
 // newQueries lists the queries that the simulator received since the last call.
@@ -272,9 +269,15 @@ func (c *campaign) finish(t *testing.T) error {
 	if err != nil {
 		return err
 	}
-	err = c.check(nil)
-	if err != nil {
-		return err
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		err = c.check(nil)
+		if err != nil {
+			return err
+		}
+		// What the last program sent may still be on its way through the kernel.
+		if c.stage.Simulator.Counters().RequestsRead == int64(len(c.asked)) || time.Now().After(end) {
+			break
+		}
 	}
 	if len(c.ledger.open) > 0 {
 		return fmt.Errorf("%d questions are still open after a restart", len(c.ledger.open))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -114,6 +115,13 @@ func (l *load) ask() {
 		code:        cpis.Codes{}.Of(r.Answer.Outcome()),
 		whole:       bytes.Contains(r.Raw, []byte("CP-ISNHSQueryResponse")),
 	})
+}
+
+// answered reports whether any answer was one of the service.
+func (l *load) answered() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.answers, func(a answer) bool { return a.whole })
 }
 
 // end waits until no client asks any more, and returns what they received.

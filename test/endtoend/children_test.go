@@ -23,7 +23,7 @@ func TestEveryChildTellsOneStory(t *testing.T) {
 	for _, version := range []string{"1.2", "1.3"} {
 		t.Run("TLS "+version, func(t *testing.T) {
 			t.Parallel()
-			w := start(t, stage.Options{Budget: 6 * time.Second, SpineTLS: version})
+			w := start(t, stage.Options{Budget: 9 * time.Second, SpineTLS: version})
 			children := w.Children(0)
 			results := w.askAll(t, children)
 			s := readStory(t, w)
@@ -180,6 +180,7 @@ func (s story) checkWhole(t *testing.T, questions int) {
 // must: one line for each question, with the correlation of its answer.
 func checkLog(t *testing.T, w *ward, children []spinesim.ChildView, results []client.Result) {
 	t.Helper()
+	lines := w.logged(t, "question.answered", len(results))
 	text := strings.ToLower(w.log.String())
 	for _, child := range children {
 		planted := []string{child.NHSNumber, child.Family}
@@ -198,7 +199,7 @@ func checkLog(t *testing.T, w *ward, children []spinesim.ChildView, results []cl
 		}
 	}
 	logged := map[string]bool{}
-	for _, line := range w.log.of(t, "question.answered") {
+	for _, line := range lines {
 		logged[line["correlation"].(string)] = true
 		at, err := time.Parse(time.RFC3339Nano, line["time"].(string))
 		if err != nil || at.Location() != time.UTC {

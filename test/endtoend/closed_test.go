@@ -76,19 +76,20 @@ func TestNothingIsAskedWhileTheLogCannotBeWritten(t *testing.T) {
 // notified is. The question stays open until the next start closes it as unknown.
 func TestNothingIsToldThatCannotBeRecorded(t *testing.T) {
 	t.Parallel()
-	w := start(t, stage.Options{})
+	w, letGo := startHeld(t, stage.Options{})
 	c := w.client(t)
 	var r client.Result
 	var question sync.WaitGroup
-	question.Go(func() { r = w.ask(t, c, slow) })
+	question.Go(func() { r = w.ask(t, c, withPlan) })
 	await(t, "the question is under way", func() bool { return w.Simulator.Counters().RequestsRead == 1 })
 	w.breakLog(t)
+	letGo()
 	question.Wait()
 	_, data := r.Answer.Findings()
 	if code(r.Answer.Outcome()) != "SMSP-9999" || r.Answer.Notified() != cpis.NotifiedYes || onTheWire(r.Raw) != "yes" || data {
 		t.Errorf("%s, notified %s, %q on the wire, data %t", r.Answer.Outcome(), r.Answer.Notified(), onTheWire(r.Raw), data)
 	}
-	child, _ := w.Simulator.Child(slow)
+	child, _ := w.Simulator.Child(withPlan)
 	for _, secret := range []string{child.NHSNumber, child.Family, child.Records[0].AuthorityName} {
 		if strings.Contains(string(r.Raw), secret) {
 			t.Errorf("the reply holds %q", secret)

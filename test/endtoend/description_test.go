@@ -51,7 +51,7 @@ func TestDescriptionIsServed(t *testing.T) {
 	if entries := w.entries(t)[before:]; len(entries) != 0 {
 		t.Errorf("audit entries %+v", entries)
 	}
-	if lines := w.log.of(t, "description.served"); len(lines) != len(read) || lines[0]["client"] != stage.ClientName {
+	if lines := w.logged(t, "description.served", len(read)); len(lines) != len(read) || lines[0]["client"] != stage.ClientName {
 		t.Errorf("log lines %v", lines)
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// patience bounds every wait for a byte.
-const patience = 10 * time.Second
+// patience bounds every wait for what must come.
+const patience = time.Minute
 
 // conn is a connection of which a test writes and reads every byte.
 type conn struct {

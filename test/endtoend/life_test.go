@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"os/exec"
 	"strings"
@@ -24,24 +25,29 @@ import (
 // WRD-OPS-12: a stop finishes what is under way and takes nothing new.
 func TestStopFinishesWhatIsUnderWay(t *testing.T) {
 	t.Parallel()
-	w := start(t, stage.Options{})
+	address, err := stage.FreeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, letGo := startHeld(t, stage.Options{Limits: `header_timeout = "1m"`, Ward: "[operations]\naddress = \"" + address + "\"\n"})
 	c := w.client(t)
 	early := w.dial(t, w.tls) // connected before the stop, silent until then
 	var slowly client.Result
 	var question, stopping sync.WaitGroup
-	question.Go(func() { slowly = w.ask(t, c, slow) })
+	question.Go(func() { slowly = w.ask(t, c, withPlan) })
 	await(t, "the question is under way", func() bool { return w.Simulator.Counters().RequestsRead == 1 })
 	stopping.Go(func() { w.stop(t) })
-	var late client.Result
-	await(t, "questions are turned away", func() bool {
-		late = w.ask(t, w.client(t), withoutRecord)
-		return late.Answer.Outcome() == cpis.Overloaded
+	await(t, "the stop has begun", func() bool {
+		_, state := w.ready(t, address)
+		return state["draining"] == true
 	})
-	if late.Answer.Notified() != cpis.NotifiedNo {
-		t.Errorf("a question during the stop: notified %s", late.Answer.Notified())
+	late := w.ask(t, w.client(t), withoutRecord)
+	if late.Answer.Outcome() != cpis.Overloaded || late.Answer.Notified() != cpis.NotifiedNo {
+		t.Errorf("a question during the stop: %s, notified %s", late.Answer.Outcome(), late.Answer.Notified())
 	}
 	early.send(t, post(4000))
 	w.turnedAway(t, early, "draining")
+	letGo()
 	question.Wait()
 	stopping.Wait()
 	if slowly.Answer.Outcome() != cpis.Found {
@@ -62,10 +68,11 @@ func TestStopFinishesWhatIsUnderWay(t *testing.T) {
 }
 
 // A stop whose time is over leaves the question open, and the next start closes it
-// as unknown: never as an answer, never as nothing (WRD-AUD-05).
+// as unknown: never as an answer, never as nothing (WRD-AUD-05). What is left of it ends
+// with the budget of the question at the latest, for which TestMain waits.
 func TestStopThatRunsOutOfTime(t *testing.T) {
 	t.Parallel()
-	w := start(t, stage.Options{})
+	w := start(t, stage.Options{Budget: 9 * time.Second})
 	var question sync.WaitGroup
 	var r client.Result
 	question.Go(func() { r = w.ask(t, w.client(t), silent) })
@@ -158,14 +165,16 @@ func TestRestartAfterACrash(t *testing.T) {
 // outcome is recorded, and that nobody heard it.
 func TestClientGoesAwayDuringTheQuestion(t *testing.T) {
 	t.Parallel()
-	w := start(t, stage.Options{Budget: 5 * time.Second})
-	for name, number := range map[string]string{"answered": slow, "never answered": silent} {
+	for name, number := range map[string]string{"answered": withPlan, "never answered": silent} {
 		t.Run(name, func(t *testing.T) {
-			before := w.Simulator.Counters().RequestsRead
+			t.Parallel()
+			w, letGo := startHeld(t, stage.Options{Budget: 5 * time.Second})
 			c := w.dial(t, w.tls)
 			c.send(t, whole(w.message(t, number)))
-			await(t, "the question is under way", func() bool { return w.Simulator.Counters().RequestsRead == before+1 })
+			await(t, "the question is under way", func() bool { return w.Simulator.Counters().RequestsRead == 1 })
+			c.NetConn().(*net.TCPConn).SetLinger(0) // from then on nothing can be written to it
 			c.Close()
+			letGo()
 			var mine []audit.Entry
 			await(t, "what became of it is recorded", func() bool {
 				mine = nil
@@ -181,7 +190,7 @@ func TestClientGoesAwayDuringTheQuestion(t *testing.T) {
 				undelivered.Notified != outcome.Notified || undelivered.MessageID != outcome.MessageID || outcome.MessageID == "" {
 				t.Errorf("entries %+v", mine)
 			}
-			if want := map[string]string{slow: "yes", silent: "maybe"}[number]; outcome.Notified != want {
+			if want := map[string]string{withPlan: "yes", silent: "maybe"}[number]; outcome.Notified != want {
 				t.Errorf("notified %s, want %s", outcome.Notified, want)
 			}
 		})
@@ -212,7 +221,7 @@ func TestHealth(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := start(t, stage.Options{Ward: "[operations]\naddress = \"" + address + "\"\n"})
+	w, letGo := startHeld(t, stage.Options{Ward: "[operations]\naddress = \"" + address + "\"\n"})
 	get := func(path string) (int, map[string]any) {
 		response, err := http.Get("http://" + address + path)
 		if err != nil {
@@ -231,21 +240,23 @@ func TestHealth(t *testing.T) {
 	if status, _ := get("/livez"); status != http.StatusOK {
 		t.Errorf("livez: %d", status)
 	}
+	began := time.Now()
 	for range 20 {
 		status, state := get("/readyz")
 		if status != http.StatusOK || state["status"] != "ready" || state["spine"] != "reachable" || state["audit_log"] != "writing" || state["draining"] != false {
 			t.Fatalf("readyz: %d %v", status, state)
 		}
 	}
-	if n := w.Simulator.Counters(); n.Handshakes != 1 || n.RequestsBegun != 0 {
-		t.Errorf("health made %d handshakes and %d requests, want 1 and 0", n.Handshakes, n.RequestsBegun)
+	allowed := 1 + int64(time.Since(began)/(10*time.Second)) // it looks that often
+	if n := w.Simulator.Counters(); n.Handshakes < 1 || n.Handshakes > allowed || n.RequestsBegun != 0 {
+		t.Errorf("health made %d handshakes and %d requests, want 1 to %d and 0", n.Handshakes, n.RequestsBegun, allowed)
 	}
 	if status, _ := get("/"); status != http.StatusNotFound {
 		t.Errorf("another path: %d", status)
 	}
 	// During a stop it is alive and not ready.
 	var question, stopping sync.WaitGroup
-	question.Go(func() { w.ask(t, w.client(t), slow) })
+	question.Go(func() { w.ask(t, w.client(t), withPlan) })
 	await(t, "the question is under way", func() bool { return w.Simulator.Counters().RequestsRead == 1 })
 	stopping.Go(func() { w.stop(t) })
 	await(t, "not ready", func() bool {
@@ -255,6 +266,7 @@ func TestHealth(t *testing.T) {
 	if status, _ := get("/livez"); status != http.StatusOK {
 		t.Errorf("livez during a stop: %d", status)
 	}
+	letGo()
 	question.Wait()
 	stopping.Wait()
 }

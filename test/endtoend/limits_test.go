@@ -70,13 +70,14 @@ func TestOverTheRate(t *testing.T) {
 
 func TestTooManyUnderWay(t *testing.T) {
 	t.Parallel()
-	w := start(t, stage.Options{Limits: "questions = 1"})
+	w, letGo := startHeld(t, stage.Options{Limits: "questions = 1"})
 	first := w.dial(t, w.tls)
-	first.send(t, whole(w.message(t, slow)))
+	first.send(t, whole(w.message(t, withPlan)))
 	await(t, "the first question is under way", func() bool { return w.Simulator.Counters().RequestsRead == 1 })
 	second := w.dial(t, w.tls)
 	second.send(t, post(4000))
 	w.turnedAway(t, second, "too many questions under way")
+	letGo()
 	if a := first.read(t); a.StatusCode != http.StatusOK {
 		t.Errorf("the first question: status %d", a.StatusCode)
 	}
@@ -120,7 +121,9 @@ func TestConnectionsAreBounded(t *testing.T) {
 // WRD-SEC-06, WRD-SEC-01: bodies that are slow, too long or broken off.
 func TestBodiesThatAreNotTaken(t *testing.T) {
 	t.Parallel()
-	w := start(t, stage.Options{Limits: "body_timeout = \"300ms\"\nbody = 16384"})
+	// What is to come in time has all the time, and what is to be too slow soon is.
+	patiently := start(t, stage.Options{Limits: "body_timeout = \"1m\"\nbody = 16384"})
+	soon := start(t, stage.Options{Limits: "body_timeout = \"300ms\"\nbody = 16384"})
 	chunked := head("POST /smsp/cpis HTTP/1.1", "Content-Type: text/xml", "Transfer-Encoding: chunked")
 	chunk := "400\r\n" + strings.Repeat("<", 1024) + "\r\n"
 	cases := map[string]struct {
@@ -137,6 +140,10 @@ func TestBodiesThatAreNotTaken(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
+			w := patiently
+			if c.status == http.StatusRequestTimeout {
+				w = soon
+			}
 			client := w.dial(t, w.tls)
 			client.send(t, c.text)
 			a := client.read(t)
@@ -152,7 +159,8 @@ func TestBodiesThatAreNotTaken(t *testing.T) {
 			}
 		})
 	}
-	w.nothingAsked(t)
+	patiently.nothingAsked(t)
+	soon.nothingAsked(t)
 }
 
 // WRD-SEC-06: a connection that does not get as far as a request is cut off.
@@ -166,8 +174,14 @@ func TestSlowHeadersAreCutOff(t *testing.T) {
 	}
 	for name, text := range begun {
 		t.Run(name, func(t *testing.T) {
-			c := w.dial(t, w.tls)
-			c.send(t, text)
+			var c *conn
+			await(t, "a handshake within that time", func() (done bool) {
+				var err error
+				c, err = w.tryDial(w.tls)
+				return err == nil
+			})
+			defer c.Close()
+			io.WriteString(c, text)                 // it may be cut off by now
 			_, err := io.Copy(io.Discard, c.reader) // perhaps a 400
 			var timeout net.Error
 			if errors.As(err, &timeout) && timeout.Timeout() {
@@ -182,7 +196,7 @@ func TestSlowHeadersAreCutOff(t *testing.T) {
 // each other, are not taken and end the connection.
 func TestBrokenHeaders(t *testing.T) {
 	t.Parallel()
-	w := start(t, stage.Options{Limits: "body_timeout = \"300ms\"\nheader_timeout = \"2s\""})
+	w := start(t, stage.Options{})
 	cases := map[string]struct {
 		text   string
 		status int
@@ -194,7 +208,7 @@ func TestBrokenHeaders(t *testing.T) {
 		"a space in a name":   {head("POST /smsp/cpis HTTP/1.1", "Content-Length : 5"), 400},
 		"no Host":             {"POST /smsp/cpis HTTP/1.1\r\n\r\n", 400},
 		"not HTTP":            {"<?xml version=\"1.0\"?>\r\n\r\n", 400},
-		"another expectation": {post(9, "Expect: a-miracle"), 417},
+		"another expectation": {post(9, "Expect: a-miracle") + "<miracle>", 417},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -18,6 +18,7 @@ type proxy struct {
 
 	mu   sync.Mutex
 	cut  cut
+	met  bool // it came to the cut
 	open map[net.Conn]bool
 }
 
@@ -56,10 +57,14 @@ func throughProxy(t *testing.T, w *ward) *proxy {
 	return p
 }
 
-func (p *proxy) next(c cut) {
+// next sets how connections fail from now on, and reports whether it came to the failure
+// that was set before.
+func (p *proxy) next(c cut) (met bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.cut = c
+	met = p.met
+	p.cut, p.met = c, false
+	return met
 }
 
 // hangUp ends all connections, as a peer does that has seen them idle for too long.
@@ -126,12 +131,14 @@ func (p *proxy) copy(to, from net.Conn, limit func(cut) int, end func()) {
 		if err != nil {
 			return
 		}
+		const applicationData = 23
 		p.mu.Lock()
 		plan := p.cut
 		room := limit(plan)
+		cut := head[0] == applicationData && room >= 0
+		p.met = p.met || cut
 		p.mu.Unlock()
-		const applicationData = 23
-		if head[0] == applicationData && room >= 0 {
+		if cut {
 			to.Write(record[:min(room, len(record))])
 			fail(plan.how, to, from, end)
 			return

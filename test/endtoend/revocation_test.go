@@ -155,7 +155,7 @@ func TestRevokedDuringAConnection(t *testing.T) {
 			}
 			resumed.Close()
 			w.revoke(t, testpki.List{Revoked: []*x509.Certificate{w.certificate(t, "client")}})
-			await(t, "the new list is read on both sides", func() bool { return len(w.log.of(t, "revocation.loaded")) == 2 })
+			await(t, "the new list is read on both sides", func() bool { return len(w.log.of(t, "revocation.loaded")) >= 2 })
 			kept.send(t, post(4000, "Expect: 100-continue")) // of the body no byte
 			a := kept.read(t)
 			if a.StatusCode != http.StatusForbidden || a.body != "" || !kept.ends(t) {
@@ -174,7 +174,7 @@ func TestRevokedDuringAConnection(t *testing.T) {
 			}
 			// What was taken back by mistake is good again without a restart.
 			w.revoke(t, testpki.List{})
-			await(t, "the list after that is read", func() bool { return len(w.log.of(t, "revocation.loaded")) == 4 })
+			await(t, "the list after that is read", func() bool { return len(w.log.of(t, "revocation.loaded")) >= 4 })
 			r := w.ask(t, w.client(t), withPlan)
 			if r.Answer.Outcome() != cpis.Found {
 				t.Errorf("afterwards: %s, %v", r.Answer.Outcome(), r.Cause)
@@ -258,7 +258,7 @@ func TestBadListsChangeNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	await(t, "the list is said to be bad, for both sides", func() bool { return len(w.log.of(t, "revocation.kept")) == 2 })
+	await(t, "the list is said to be bad, for both sides", func() bool { return len(w.log.of(t, "revocation.kept")) >= 2 })
 	line := w.turnedAwayByTLS(t, w.tls)
 	if line["reason"] != "the certificate is revoked" {
 		t.Errorf("logged %v", line)
@@ -282,13 +282,13 @@ func TestSpineRevoked(t *testing.T) {
 				t.Fatalf("%s: %v", r.Answer.Outcome(), r.Cause)
 			}
 			w.revoke(t, testpki.List{Revoked: []*x509.Certificate{w.certificate(t, "spinesim")}})
-			await(t, "the new list is read on both sides", func() bool { return len(w.log.of(t, "revocation.loaded")) == 2 })
+			await(t, "the new list is read on both sides", func() bool { return len(w.log.of(t, "revocation.loaded")) >= 2 })
 			w.notSent(t, c, "the Spine was not trusted: the certificate is revoked")
 			if n := w.Simulator.Counters().RequestsBegun; n != 1 {
 				t.Errorf("%d questions reached the Spine, want the first alone", n)
 			}
 			w.revoke(t, testpki.List{})
-			await(t, "the list after that is read", func() bool { return len(w.log.of(t, "revocation.loaded")) == 4 })
+			await(t, "the list after that is read", func() bool { return len(w.log.of(t, "revocation.loaded")) >= 4 })
 			r = w.ask(t, c, withPlan)
 			if r.Answer.Outcome() != cpis.Found {
 				t.Errorf("afterwards: %s, %v", r.Answer.Outcome(), r.Cause)

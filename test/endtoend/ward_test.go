@@ -4,6 +4,7 @@
 package endtoend_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -13,11 +14,11 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	_ "time/tzdata"
 
-	"go.uber.org/goleak"
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/wardsmsp/ward/client"
@@ -27,18 +28,19 @@ import (
 	"github.com/wardsmsp/ward/internal/config"
 	"github.com/wardsmsp/ward/internal/logtest"
 	"github.com/wardsmsp/ward/internal/provider"
+	"github.com/wardsmsp/ward/internal/spinesim"
 	"github.com/wardsmsp/ward/internal/stage"
 	"github.com/wardsmsp/ward/internal/telemetry"
 	"github.com/wardsmsp/ward/internal/testpki"
+	"github.com/wardsmsp/ward/test/leaktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // Children of the simulator's cast.
 const (
 	withPlan      = "9990000042"
 	withoutRecord = "9990000034"
-	slow          = "9990010153" // answered after two seconds
 	silent        = "9990010722" // read and never answered
 )
 
@@ -55,6 +57,7 @@ type ward struct {
 func set(t *testing.T, o stage.Options) *ward {
 	t.Helper()
 	o.Dir = t.TempDir()
+	o.Budget = cmp.Or(o.Budget, 20*time.Second) // no pause of a busy machine is as long
 	s, err := stage.Set(o)
 	if err != nil {
 		t.Fatal(err)
@@ -85,13 +88,34 @@ func (w *ward) start(t *testing.T) {
 	t.Cleanup(func() { w.stop(t) })
 }
 
+// startHeld is start with a Spine that reads questions and does nothing about them until
+// the returned function is called.
+func startHeld(t *testing.T, o stage.Options) (w *ward, letGo func()) {
+	t.Helper()
+	var clock sync.RWMutex // a Spine that has read a question asks for the time
+	o.Simulator = func(c *spinesim.Config) {
+		c.Clock = func() time.Time {
+			clock.RLock()
+			defer clock.RUnlock()
+			return time.Now()
+		}
+	}
+	o.Budget = cmp.Or(o.Budget, patience)
+	o.SpineSettings += fmt.Sprintf("first_byte_timeout = %q\n", o.Budget)
+	w = start(t, o)
+	clock.Lock()
+	letGo = sync.OnceFunc(clock.Unlock)
+	t.Cleanup(letGo)
+	return w, letGo
+}
+
 // stop stops the provider once.
 func (w *ward) stop(t *testing.T) {
 	t.Helper()
 	if w.provider == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 15*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
 	defer cancel()
 	err := w.provider.Stop(ctx)
 	if err != nil {
@@ -131,7 +155,7 @@ func (w *ward) client(t *testing.T) *client.Client {
 	t.Helper()
 	c, err := client.New(client.Config{
 		URL: w.settings.URL, TLS: w.tls, Username: w.settings.Username,
-		Organisation: w.settings.Organisation, Provider: w.settings.Provider,
+		Organisation: w.settings.Organisation, Provider: w.settings.Provider, Timeout: patience,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -230,10 +254,18 @@ func kinds(all []audit.Entry) map[audit.Kind]int {
 	return n
 }
 
+// logged waits until so many lines of an event are logged: those about an answer follow
+// it.
+func (w *ward) logged(t *testing.T, event string, lines int) []map[string]any {
+	t.Helper()
+	await(t, "log lines "+event, func() bool { return len(w.log.of(t, event)) >= lines })
+	return w.log.of(t, event)
+}
+
 // await waits for what must come.
 func await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !holds(); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(patience); !holds(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("waited in vain: %s", what)
 		}

@@ -8,6 +8,7 @@ package npmsoap_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"log/slog"
 	"os"
@@ -84,7 +85,7 @@ func run(m *testing.M) int {
 // set starts simulator and provider.
 func set(t *testing.T) *stage.Stage {
 	t.Helper()
-	s, err := stage.Set(stage.Options{Dir: t.TempDir(), Budget: 2 * time.Second})
+	s, err := stage.Set(stage.Options{Dir: t.TempDir(), Budget: 15 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +94,7 @@ func set(t *testing.T) *stage.Stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { running.Stop(t.Context()) })
+	t.Cleanup(func() { running.Stop(context.WithoutCancel(t.Context())) })
 	return s
 }
 

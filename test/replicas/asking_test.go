@@ -105,8 +105,8 @@ func (a *asking) until(stop <-chan struct{}, instance, connections int) {
 					return
 				default:
 				}
-				if a.ask(instance).result.Raw == nil {
-					time.Sleep(5 * time.Millisecond)
+				if a.ask(instance).result.Answer.Outcome() != cpis.Found {
+					time.Sleep(50 * time.Millisecond) // lest a long outage takes all children
 				}
 			}
 		})

@@ -7,6 +7,7 @@ package zeep_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"log/slog"
 	"os/exec"
@@ -67,11 +68,10 @@ type subject struct {
 	Mother    bool   `json:"mother"`
 }
 
-// set starts simulator and provider. Questions to which no answer comes end after
-// two seconds.
+// set starts simulator and provider.
 func set(t *testing.T) *stage.Stage {
 	t.Helper()
-	s, err := stage.Set(stage.Options{Dir: t.TempDir(), Budget: 2 * time.Second})
+	s, err := stage.Set(stage.Options{Dir: t.TempDir(), Budget: 15 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func set(t *testing.T) *stage.Stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { running.Stop(t.Context()) })
+	t.Cleanup(func() { running.Stop(context.WithoutCancel(t.Context())) })
 	return s
 }
 
