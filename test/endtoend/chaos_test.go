@@ -91,6 +91,9 @@ func TestChaoticReplies(t *testing.T) {
 			t.Errorf("%s was asked about %d times", number, times)
 		}
 	}
+	if outcomes[cpis.AuditFailedAfter] > questions/10 {
+		t.Errorf("%d outcomes were not recorded in time", outcomes[cpis.AuditFailedAfter])
+	}
 	t.Logf("outcomes %v; disturbed %v; discarded %v", outcomes, counters.RepliesByChaos, discarded)
 	if outcomes[cpis.Found] < questions/2 || outcomes[cpis.Found] == questions || len(discarded) < 3 {
 		t.Errorf("this was no chaos: outcomes %v, discarded %v", outcomes, discarded)
