@@ -1,7 +1,6 @@
 package stage
 
 import (
-	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
 	"net"
@@ -9,49 +8,53 @@ import (
 )
 
 // FreeAddress finds a port on loopback where nobody listens, and gives it to nobody else
-// as long as this process runs. It looks below the ports that outgoing connections are
-// given, which could take one between its being found and its being used.
+// as long as this process runs, at the price of one file descriptor. It looks below the
+// ports that outgoing connections are given, which could take one between its being found
+// and its being used.
 func FreeAddress() (string, error) {
 	var err error
 	for range 100 {
-		address := fmt.Sprintf("127.0.0.1:%d", 20_000+mathrand.IntN(12_000))
-		err = take(address)
+		port := 20_000 + mathrand.IntN(12_000)
+		err = take(port)
 		if err == nil {
-			return address, nil
+			return fmt.Sprintf("127.0.0.1:%d", port), nil
 		}
 	}
 	return "", err
 }
 
-// take fails if an address was given to anybody, in this process or another one that
-// still runs. Until whoever it was given to listens there, and while that one is
-// restarted, nothing shows that but the UDP port of the same number, which is kept.
-func take(address string) error {
-	mark, err := net.ListenPacket("udp", address)
+// take fails if a port was given to anybody, in this process or another one that still
+// runs. Until whoever it was given to listens there, and while that one is restarted,
+// nothing shows that but the UDP port of the same number, which is kept.
+func take(port int) error {
+	mark, err := bindUDP(port)
 	if err != nil {
 		return err
 	}
-	defer mark.Close()
-	listener, err := net.Listen("tcp", address)
+	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {
+		syscall.Close(mark)
 		return err
 	}
-	return errors.Join(listener.Close(), keep(mark.(*net.UDPConn)))
+	return listener.Close()
 }
 
-// keep keeps a socket open until the process ends, without anybody who holds it.
-func keep(c *net.UDPConn) error {
-	control, err := c.SyscallConn()
-	if err != nil {
-		return err
+// bindUDP is a bare descriptor, which nothing closes but the end of the process: a
+// net.PacketConn that nobody holds is closed when memory is collected.
+func bindUDP(port int) (descriptor int, err error) {
+	syscall.ForkLock.RLock() // lest a program that is started meanwhile keeps it too
+	descriptor, err = syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM, 0)
+	if err == nil {
+		syscall.CloseOnExec(descriptor)
 	}
-	var kept error
-	err = control.Control(func(fd uintptr) {
-		var copied int
-		copied, kept = syscall.Dup(int(fd))
-		if kept == nil {
-			syscall.CloseOnExec(copied)
-		}
-	})
-	return errors.Join(err, kept)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
+		return 0, fmt.Errorf("a UDP socket: %w", err)
+	}
+	err = syscall.Bind(descriptor, &syscall.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}})
+	if err != nil {
+		syscall.Close(descriptor)
+		return 0, fmt.Errorf("UDP port %d: %w", port, err)
+	}
+	return descriptor, nil
 }
