@@ -80,7 +80,11 @@ func set(t *testing.T) *stage.Stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { running.Stop(context.WithoutCancel(t.Context())) })
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+		defer cancel()
+		running.Stop(ctx)
+	})
 	return s
 }
 
