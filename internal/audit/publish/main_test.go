@@ -68,8 +68,11 @@ func extend(t testing.TB, options audit.Options, what string, n int) []audit.Exp
 	log, err := audit.Open(t.Context(), options)
 	must(t, err)
 	// Close would give up what is under way, of which the other side may hear later.
-	for slices.ContainsFunc(log.Exported(), func(e audit.Export) bool { return e.Time.IsZero() && e.Err == nil }) {
-		time.Sleep(time.Millisecond)
+	underWay := func(e audit.Export) bool { return e.Time.IsZero() && e.Err == nil }
+	for began := time.Now(); slices.ContainsFunc(log.Exported(), underWay); time.Sleep(time.Millisecond) {
+		if time.Since(began) > 2*options.ExportTimeout {
+			t.Fatalf("neither done nor failed: %+v", log.Exported())
+		}
 	}
 	for i := range n {
 		_, err := log.Append(t.Context(), audit.Entry{Kind: audit.Refused, Time: time.Now(), Reason: fmt.Sprint(what, i)})
