@@ -47,12 +47,13 @@ func TestLostNotifications(t *testing.T) {
 		}
 	})
 	slowest := time.Duration(0)
-	for i := 0; (i < 5 || killed.Load() == 0) && !t.Failed(); i++ {
+	began := time.Now()
+	for i := 0; (i < 5 || killed.Load() == 0 && time.Since(began) < patience) && !t.Failed(); i++ {
 		slowest = max(slowest, all(t, a, b, 10))
 	}
 	close(stop)
 	killing.Wait()
-	if slowest > 10*time.Second { // a sweep comes later than that
+	if killed.Load() == 0 || slowest > 10*time.Second { // a sweep comes later than that
 		t.Errorf("%d connections were killed, the slowest reply took %s", killed.Load(), slowest)
 	}
 	// Once the connections stay up, notifications are heard again: ten replies after one
