@@ -120,7 +120,7 @@ func TestSeveralWritersMakeOneTree(t *testing.T) {
 		name := fmt.Sprint("ward-", i)
 		logs = append(logs, openLog(t, k.options(queue.watch(open(t, url, name)), name)))
 	}
-	acknowledged, failures := storm(t, logs, 8, func() bool { return queue.fewest() >= 100 })
+	acknowledged, failures := storm(t, logs, 8, func() bool { return queue.fewest() >= commitsEach })
 	if len(failures) > 0 {
 		t.Fatalf("%d entries failed, the first: %v", len(failures), failures[0])
 	}
@@ -171,11 +171,17 @@ func (f *fairness) fewest() int64 {
 	return fewest
 }
 
-// check makes sure that no turn was for nothing, and that no writer had to let the
-// others pass again and again: commonly, that is. A machine may stop one for a while
-// that is about to wait.
+// commitsEach is how many commits every writer must come to.
+const commitsEach = 100
+
+// check makes sure that each writer came to its turns, that none of them was for nothing,
+// and that no writer had to let the others pass again and again: commonly, that is. A
+// machine may stop one for a while that is about to wait.
 func (f *fairness) check(t *testing.T) {
 	t.Helper()
+	if f.fewest() < commitsEach {
+		t.Fatalf("a writer was starved: it made %d of %d commits in a minute", f.fewest(), f.turns.Load())
+	}
 	for i, w := range f.writers {
 		slices.Sort(w.passed)
 		commonly := w.passed[len(w.passed)/2]

@@ -24,7 +24,8 @@ func one(turn audit.Turn) (audit.Group, error) {
 // however slow one is to come back.
 func TestInstancesTakeTurns(t *testing.T) {
 	url := database(t)
-	const enough = 100
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	var queue fairness
 	pauses := []time.Duration{0, 0, 2 * time.Millisecond}
 	for i := range pauses {
@@ -33,8 +34,8 @@ func TestInstancesTakeTurns(t *testing.T) {
 	var wg sync.WaitGroup
 	for i, pause := range pauses {
 		wg.Go(func() {
-			for queue.fewest() < enough && !t.Failed() {
-				err := queue.writers[i].Commit(t.Context(), one)
+			for queue.fewest() < commitsEach && !t.Failed() {
+				err := queue.writers[i].Commit(ctx, one)
 				if err != nil {
 					t.Errorf("Commit: %v", err)
 					return
