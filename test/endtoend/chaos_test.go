@@ -27,9 +27,10 @@ func chaos(tooLong time.Duration) func(*spinesim.Config) {
 }
 
 // WRD-SPN-17, WRD-SPN-07, WRD-RC-07, H-16, H-22: the Spine delays, duplicates, reorders,
-// loses and corrupts its replies while many connections ask. Every question ends within
-// its deadline in exactly one recorded outcome; no child's answer reaches another's
-// question; nothing is asked twice.
+// loses and corrupts its replies while many connections ask. Every question ends in time,
+// in exactly one recorded outcome; no child's answer reaches another's question; nothing is
+// asked twice. A few outcomes may come to be recorded too late on a busy machine: whoever
+// asked is then told that, and nothing else.
 func TestChaoticReplies(t *testing.T) {
 	t.Parallel()
 	questions, connections, budget := 800, 128, 6*time.Second
@@ -103,12 +104,13 @@ func TestChaoticReplies(t *testing.T) {
 // checkChaotic holds one answer against what became of the reply to its question.
 func checkChaotic(t *testing.T, child spinesim.ChildView, r client.Result, entries []audit.Entry, replies map[string]spinesim.Reply) {
 	t.Helper()
-	if r.Answer.Outcome() == cpis.AuditFailedAfter && kinds(entries)[audit.Intent] == 1 && r.Answer.Notified() != cpis.NotifiedNo {
+	n := kinds(entries)
+	if r.Answer.Outcome() == cpis.AuditFailedAfter && n[audit.Intent] == 1 && n[audit.Outcome] <= 1 && r.Answer.Notified() != cpis.NotifiedNo {
 		t.Logf("%s: the machine was too busy to record the outcome in time", child.NHSNumber)
 		return
 	}
 	if len(entries) != 2 || entries[0].Kind != audit.Intent || entries[1].Kind != audit.Outcome {
-		t.Errorf("%s: the audit log holds %v", child.NHSNumber, kinds(entries))
+		t.Errorf("%s: the audit log holds %v", child.NHSNumber, n)
 		return
 	}
 	outcome := entries[1]
