@@ -116,6 +116,7 @@ func (s *scene) dress(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// The simulator is started again and again at the same addresses.
 	address, err := stage.FreeAddress()
 	if err != nil {
 		return err

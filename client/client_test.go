@@ -387,7 +387,7 @@ func TestNoAnswerInTime(t *testing.T) {
 	ctx, giveUp := context.WithCancel(t.Context())
 	defer giveUp()
 	p := newProvider(t, func(w http.ResponseWriter, _ string) {
-		giveUp() // which here comes when there is a question, and with Timeout whenever it likes
+		giveUp() // when the question is there for certain; Timeout can end before that
 		c, _, err := w.(http.Hijacker).Hijack()
 		if err == nil {
 			io.Copy(io.Discard, c)

@@ -91,8 +91,8 @@ func appendForever(dir string) error {
 }
 
 // recovery is how long the log may take to recover from a fault that passed. SQLite
-// itself tries for 10 s to get a lock that it is denied. From one that lasts it need not
-// recover, which is soon given up.
+// itself tries for 10 s to get a lock that it is denied. From a fault that lasts it need
+// not recover: there the child waits only as long as hopeless says.
 const recovery, hopeless = 40 * time.Second, 12 * time.Second
 
 // appendThroughFaults appends from several goroutines, whatever fails, until so many

@@ -175,7 +175,7 @@ func TestSlowHeadersAreCutOff(t *testing.T) {
 	for name, text := range begun {
 		t.Run(name, func(t *testing.T) {
 			var c *conn
-			await(t, "a handshake within that time", func() (done bool) {
+			await(t, "a handshake within that time", func() bool {
 				var err error
 				c, err = w.tryDial(w.tls)
 				return err == nil
