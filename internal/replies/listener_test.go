@@ -298,7 +298,7 @@ func TestDeliveriesAreBoundedAndDrained(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for replies.UnderWay(r.server) == 0 {
+	for end := time.Now().Add(patience); replies.UnderWay(r.server) == 0 && time.Now().Before(end); {
 		time.Sleep(time.Millisecond) // until the first one has the place
 	}
 	if got := r.deliver(t, message{id: newID(), refTo: newID(), action: success}); got.status != http.StatusServiceUnavailable {
