@@ -110,8 +110,7 @@ func (c *Client) send(ctx context.Context, route Route, message []byte, id strin
 			return s
 		case !failure.sent && copies == 0:
 			return signal{failure: cpis.Failed(cpis.NotSent, failure.stage), final: true, again: !failure.full}
-		case !c.mayResend(route.Contract, copies, c.config.Now().Sub(began)) || !pause(ctx, route.Contract.RetryInterval) || expected.Answered():
-			// A reply may be there although whoever waits for it has not ended ctx yet.
+		case !c.mayResend(route.Contract, copies, c.config.Now().Sub(began)) || !needsCopy(ctx, route.Contract, expected):
 			return signal{failure: cpis.Failed(cpis.AsyncNotAcked, failure.stage)}
 		}
 		resent.Store(true)
@@ -129,13 +128,14 @@ func (c *Client) mayResend(contract ebxml.Contract, copies int, elapsed time.Dur
 		contract.RetryInterval > 0 && elapsed+2*contract.RetryInterval < contract.PersistDuration
 }
 
-// pause reports whether that much time has passed before ctx ended.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
+// needsCopy waits until it is time for a copy, and reports whether there is still no
+// reply: one may be there although whoever waits for it has not ended ctx yet.
+func needsCopy(ctx context.Context, contract ebxml.Contract, expected *replies.Expected) bool {
+	timer := time.NewTimer(contract.RetryInterval)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return true
+		return !expected.Answered()
 	case <-ctx.Done():
 		return false
 	}

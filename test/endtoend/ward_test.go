@@ -92,6 +92,9 @@ func (w *ward) start(t *testing.T) {
 // the returned function is called.
 func startHeld(t *testing.T, o stage.Options) (w *ward, letGo func()) {
 	t.Helper()
+	if o.Simulator != nil {
+		t.Fatal("a Spine that is held has settings of its own")
+	}
 	var clock sync.RWMutex // a Spine that has read a question asks for the time
 	o.Simulator = func(c *spinesim.Config) {
 		c.Clock = func() time.Time {

@@ -305,7 +305,7 @@ func TestTheAskingReplicaIsKilled(t *testing.T) {
 	}
 	t.Logf("of %d questions of the killed replica %d are unknown, and %d replies discarded; %d of the other one were answered",
 		2*each, unknown, len(book.discarded), 2*each)
-	if len(killed) < each/6 { // of 2*each; on a busy machine some have their reply by then
+	if len(killed) < each/6 { // enough for the kill to have met something: some had their reply by then
 		t.Errorf("only %d questions waited when their replica was killed", len(killed))
 	}
 }
