@@ -37,22 +37,26 @@ lint:
 	$(GO) vet -tags $(TAGS) ./...
 	$(GO) run $(STATICCHECK) -tags $(TAGS) ./...
 
+# Most tests wait more than they compute, so that more of them than there are cores run
+# at a time, but for those that measure time.
+MANY = -parallel 6
+
 # The packages in which goroutines meet, and conversations over the asynchronous pattern,
 # in which most do. The others say nothing new about races, or run the provider as a
 # process of its own, which has no race detector in it: long runs them. The packages of
 # test/ take longest, and so come first, here as in long.
 RACE = /ward/(client|internal/(audit|budget|clients|gateway|handshake|provider|replies|sds|pds|server|spine|telemetry)|internal/audit/publish|internal/spine/circuit|test/endtoend)$$
 race:
-	WARD_PATTERN=async $(GO) test -race -short $$($(GO) list ./... | grep -E '$(RACE)' | sort -r)
+	WARD_PATTERN=async $(GO) test -race -short $(MANY) $$($(GO) list ./... | grep -E '$(RACE)' | sort -r)
 
 # Oracles, reference data, independent clients and verifiers, PostgreSQL, faults,
 # crashes and many questions.
 # Those of ALONE measure time, and run one at a time.
 ALONE = /ward/(internal/budget|test/(attack|replicas))$$
 long:
-	WARD_INTERLEAVED=10000 $(GO) test -tags $(TAGS) -vet=off -count=1 -p 2 -timeout 15m $$($(GO) list -tags $(TAGS) ./... | grep -vE '$(ALONE)' | sort -r)
+	WARD_INTERLEAVED=10000 $(GO) test -tags $(TAGS) -vet=off -count=1 -p 2 $(MANY) -timeout 15m $$($(GO) list -tags $(TAGS) ./... | grep -vE '$(ALONE)' | sort -r)
 	$(GO) test -tags $(TAGS) -vet=off -count=1 -p 1 -timeout 15m $$($(GO) list -tags $(TAGS) ./... | grep -E '$(ALONE)')
-	WARD_PATTERN=sds $(GO) test -vet=off -count=1 -run 'Story|Once|Replay|Stop' ./test/endtoend
+	WARD_PATTERN=sds $(GO) test -vet=off -count=1 $(MANY) -run 'Story|Once|Replay|Stop' ./test/endtoend
 	$(GO) run ./cmd/demo -once > /dev/null
 	$(GO) run ./cmd/demo -once -pattern async > /dev/null
 
