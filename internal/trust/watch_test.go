@@ -1,7 +1,6 @@
 package trust_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
 	"encoding/json"
@@ -12,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wardsmsp/ward/internal/logtest"
 	"github.com/wardsmsp/ward/internal/testpki"
 	"github.com/wardsmsp/ward/internal/trust"
 )
@@ -20,16 +20,10 @@ import (
 type watched struct {
 	*scene
 	lists *trust.Lists
+	log   logtest.Lines
 
 	mu    sync.Mutex
-	text  bytes.Buffer
 	clock time.Time
-}
-
-func (w *watched) Write(b []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.text.Write(b)
 }
 
 func (w *watched) set(at time.Time) {
@@ -47,10 +41,8 @@ func (w *watched) time() time.Time {
 // logged are the lines of an event.
 func (w *watched) logged(t *testing.T, event string) []map[string]any {
 	t.Helper()
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	var all []map[string]any
-	for line := range strings.Lines(w.text.String()) {
+	for line := range strings.Lines(w.log.String()) {
 		var fields map[string]any
 		must(t, json.Unmarshal([]byte(line), &fields))
 		if fields["event"] == event {
@@ -64,7 +56,7 @@ func (w *watched) await(t *testing.T, event string, lines int) map[string]any {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); len(w.logged(t, event)) < lines; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("waited in vain for %d lines of %s in\n%s", lines, event, w.text.String())
+			t.Fatalf("waited in vain for %d lines of %s in\n%s", lines, event, w.log.String())
 		}
 	}
 	return w.logged(t, event)[lines-1]
@@ -84,7 +76,7 @@ func watch(t *testing.T, s *scene, names ...string) *watched {
 	must(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	var watching sync.WaitGroup
-	watching.Go(func() { w.lists.Watch(ctx, slog.New(slog.NewJSONHandler(w, nil)), "clients", time.Millisecond) })
+	watching.Go(func() { w.lists.Watch(ctx, slog.New(slog.NewJSONHandler(&w.log, nil)), "clients", time.Millisecond) })
 	t.Cleanup(func() {
 		cancel()
 		watching.Wait()

@@ -174,7 +174,7 @@ const scratch = 12 << 10
 // holdMemory keeps a block of that size in use as long as the connection is open, as the
 // argument of a statement that never runs. The allocator unmaps its memory as soon as no
 // block of a class is in use, and maps it anew for the next: without this, several times
-// for each entry, which took as long as half of all else.
+// for each entry, which took more than half as long as all else.
 func holdMemory(conn *sqlite.Conn) error {
 	stmt, err := conn.Prepare("SELECT ?")
 	if err != nil {
