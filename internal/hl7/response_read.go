@@ -12,17 +12,18 @@ import (
 const ResponseRoot = "CP-ISNHSQueryResponse"
 
 // ReadResponse reads the SMSP response payload REPC_MT000012GB01 as a client
-// receives it. An error is an *Error; the code is not judged here.
+// receives it. An error is an *Error; which code it is, is not judged here.
 func ReadResponse(root xmlstrict.Element) (cpis.Code, cpis.Statement, error) {
 	r := &lenientReader{}
 	r.present(root)
 	statement := r.statement(root)
 	r.complete(root, statement.Records)
 	value := r.child(root, "value")
-	if attribute(value, "codeSystem") != cpis.OIDResponseCodes {
+	code := cpis.Code(attribute(value, "code"))
+	if code == "" || attribute(value, "codeSystem") != cpis.OIDResponseCodes {
 		r.refuse(root, "the response code is missing or of another code system")
 	}
-	return cpis.Code(attribute(value, "code")), statement, r.err
+	return code, statement, r.err
 }
 
 // lenientReader reads what the Spine and other providers send: elements by name

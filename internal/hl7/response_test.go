@@ -282,6 +282,8 @@ func TestResponsesThatAreNotTrusted(t *testing.T) {
 	whole := found()
 	tests := []struct{ name, old, new string }{
 		{"no code", `<value codeSystem="2.16.840.1.113883.2.1.3.2.4.17.499" code="SMSP-0000" displayName="x"/>`, ``},
+		{"a value without its code", ` code="SMSP-0000"`, ``},
+		{"an empty code", ` code="SMSP-0000"`, ` code=""`},
 		{"code of another system", `17.499`, `17.500`},
 		{"two codes", `<value codeSystem`, `<value codeSystem="2.16.840.1.113883.2.1.3.2.4.17.499" code="CPIS-0001"/><value codeSystem`},
 		{"no id", `<id root="` + responseID + `"/>`, ``},
