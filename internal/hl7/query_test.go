@@ -293,6 +293,8 @@ func TestQueryValuesThatAreRefused(t *testing.T) {
 		{"WRD-VAL-20 reference in the role profile", personQuery, "999000111333", "&#57;99000111333"},
 		{"WRD-VAL-20 reference in a root", personQuery, `root="1.2.826.0.1285.0.2.0.65"`, `root="&#49;.2.826.0.1285.0.2.0.65"`},
 		{"WRD-VAL-20 reference in the organisation", personQuery, "RZZ99", "RZZ&#57;9"},
+		{"WRD-VAL-20 a user id that could only be sent on with a reference", personQuery, "999000111222", "999000>11222"},
+		{"WRD-VAL-20 a quotation mark in the organisation", personQuery, `"RZZ99"`, `'RZZ"99'`},
 		{"WRD-VAL-20 reference in the time", personQuery, "20260314092653", "&#50;0260314092653"},
 		{"WRD-VAL-20 reference in the ASID", systemQuery, "999000444555", "&#57;99000444555"},
 		{"WRD-VAL-20 text beside the number", personQuery, `"9990000018"/>`, `"9990000018">9990000026</value>`},

@@ -68,14 +68,15 @@ func (r *strictReader) value(e xmlstrict.Element, name string) string {
 }
 
 // identifierValue is a required attribute that identifies something, so that it
-// may not be spelt with references (WRD-VAL-20).
+// may not be spelt with references (WRD-VAL-20), nor hold what could only be sent on
+// as one.
 func (r *strictReader) identifierValue(e xmlstrict.Element, name string) string {
 	a, ok := e.Attribute("", name)
 	if !ok || a.Value == "" {
 		r.refuse(e, "an attribute is missing or empty")
 	}
-	if a.Referenced {
-		r.refuse(e, "an identifier is written with a reference")
+	if a.Referenced || strings.ContainsAny(a.Value, `>"`) {
+		r.refuse(e, "an identifier is written with a reference, or holds what needs one")
 	}
 	return a.Value
 }

@@ -366,11 +366,11 @@ func (n *node) isInterrupted() bool {
 	return broken()
 }
 
-// hasReferencedIdentifier finds identifiers that are written with references
-// (WRD-VAL-20).
+// hasReferencedIdentifier finds identifiers that are written with references, or
+// could only be sent on with them (WRD-VAL-20).
 func hasReferencedIdentifier(n *node) bool {
 	return hasWord("effectiveTime id value", n.name.Local) && n.holds(func(a attr) bool {
-		return a.referenced && a.value != "" && hasWord("value root extension", a.name.Local)
+		return (a.referenced && a.value != "" || strings.ContainsAny(a.value, `>"`)) && hasWord("value root extension", a.name.Local)
 	})
 }
 
