@@ -73,7 +73,7 @@ fuzz:
 	GO=$(GO) sh scripts/fuzz.sh $(FUZZTIME)
 
 fuzz-short:
-	GO=$(GO) sh scripts/fuzz.sh 10000x plain
+	GO=$(GO) TAGS=$(TAGS) sh scripts/fuzz.sh 10000x plain
 
 # The audit log is measured at WARD_BENCH_ENTRIES entries, in a database that is made
 # once and kept in the folder for temporary files.

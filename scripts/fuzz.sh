@@ -8,7 +8,8 @@
 #
 # With "plain" as second argument nothing is built for it: inputs are varied without
 # looking at what they reach. Few executions would not profit from that, and to
-# instrument all that a package needs takes minutes.
+# instrument all that a package needs takes minutes. TAGS are those with which the
+# tests have been built before, if any, so that they need not be built anew.
 set -eu
 
 amount="${1:-50000x}"
@@ -21,7 +22,7 @@ cache="$("$go" env GOCACHE)/fuzz"
 binary="$(mktemp)"
 trap 'rm -f "$binary"' EXIT
 grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n 1 dirname | sort -u | while read -r folder; do
-	"$go" test -c "$build" -o "$binary" "$folder" </dev/null
+	"$go" test -c "$build" -tags "${TAGS:-}" -o "$binary" "$folder" </dev/null
 	grep -hoE '^func Fuzz[A-Za-z0-9_]+' "$folder"/*_test.go | sed 's/^func //' | while read -r target; do
 		echo "== $folder $target for $amount"
 		(cd "$folder" && "$binary" -test.run '^$' -test.fuzz "^$target\$" -test.fuzztime "$amount" \

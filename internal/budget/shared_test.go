@@ -120,8 +120,10 @@ func most(admitted []admission) int {
 // the limit in any second, come near it, and do not ask the database for
 // each question.
 func TestReplicasShareABudget(t *testing.T) {
+	t.Parallel()
 	for _, l := range []Limit{{PerSecond: 20, Burst: 1}, {PerSecond: 30, Burst: 10}, {PerSecond: 1000, Burst: 200}, {PerSecond: 2.5, Burst: 3}} {
 		t.Run(fmt.Sprintf("%v a second and %d", l.PerSecond, l.Burst), func(t *testing.T) {
+			t.Parallel()
 			url := database(t)
 			a, b := replica(t, url, l), replica(t, url, l)
 			const seconds, rounds = 3, 4
@@ -156,6 +158,7 @@ func trips(replicas ...*shared) (n int64) {
 // TOM-DE-03b: what replicas have leased and not used they cannot save up to spend it
 // together with a bucket that is full again.
 func TestLeasesCannotBeSavedUp(t *testing.T) {
+	t.Parallel()
 	l := Limit{PerSecond: 50, Burst: 20}
 	url := database(t)
 	var replicas []*shared
@@ -230,6 +233,7 @@ func admits(t *testing.T, s *shared) {
 // A database whose clock was set back by hours goes on with what the row holds, rather
 // than refusing for hours (H-27).
 func TestClockOfTheDatabaseSetBack(t *testing.T) {
+	t.Parallel()
 	url := database(t)
 	s := replica(t, url, Limit{PerSecond: 100, Burst: 10})
 	err := execute(t, url, "UPDATE ward.budgets SET at = now() + interval '5 hours', tokens = 0")
@@ -247,6 +251,7 @@ func TestClockOfTheDatabaseSetBack(t *testing.T) {
 
 // Replicas that start together make the table once.
 func TestStartTogether(t *testing.T) {
+	t.Parallel()
 	for range 5 {
 		startTogether(t, database(t))
 	}
