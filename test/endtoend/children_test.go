@@ -37,12 +37,13 @@ func TestEveryChildTellsOneStory(t *testing.T) {
 }
 
 // askAll asks about each child once: about those whose answers are slow or never
-// come all together, about the others a few at a time.
+// come all together, about the others some at a time. Over the asynchronous pattern
+// many of these, too, wait for as long as they may.
 func (w *ward) askAll(t *testing.T, children []spinesim.ChildView) []client.Result {
 	t.Helper()
 	c := w.client(t)
 	results := make([]client.Result, len(children))
-	turns := make(chan struct{}, 8)
+	turns := make(chan struct{}, 24)
 	var all sync.WaitGroup
 	for i, child := range children {
 		if takesLong(child.Behaviour) {

@@ -20,6 +20,24 @@ import (
 	"github.com/wardsmsp/ward/internal/stage"
 )
 
+// program is the path of the provider's, which all tests run.
+var program string
+
+func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
+
+func buildAndRun(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "ward-replicas-")
+	if err == nil {
+		defer os.RemoveAll(dir)
+		program, err = stage.Build(dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
 // campaignEnv sets for how long the replicas are disturbed.
 const campaignEnv = "WARD_REPLICAS"
 
@@ -43,7 +61,6 @@ type cluster struct {
 	stage     *stage.Stage
 	instances []*stage.Stage
 	processes []*stage.Process
-	program   string
 	random    *rand.Rand
 	recovered bool // a provider that was killed left questions open
 }
@@ -85,10 +102,6 @@ func newCluster(t *testing.T, options stage.Options) *cluster {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.stage.Close() })
-	c.program, err = stage.Build(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	c.random = rand.New(rand.NewPCG(seed, 0))
@@ -108,7 +121,7 @@ func newCluster(t *testing.T, options stage.Options) *cluster {
 
 func (c *cluster) start(t *testing.T, i int) {
 	t.Helper()
-	process, err := c.instances[i].StartProcess(c.program)
+	process, err := c.instances[i].StartProcess(program)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +143,7 @@ func (c *cluster) stop(t *testing.T) {
 
 // recover runs `ward audit recover`.
 func (c *cluster) recover(name string) (string, error) {
-	out, err := exec.Command(c.program, "audit", "recover", "-config", c.stage.WardConfig(), "-instance", name).CombinedOutput()
+	out, err := exec.Command(program, "audit", "recover", "-config", c.stage.WardConfig(), "-instance", name).CombinedOutput()
 	return string(out), err
 }
 
@@ -168,7 +181,7 @@ func TestThreeReplicasShareOneLog(t *testing.T) {
 	if t.Failed() {
 		return
 	}
-	err := c.stage.Verify(c.program)
+	err := c.stage.Verify(program)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,7 +292,7 @@ func (c *cluster) closeAll(t *testing.T, book *ledger) {
 	if len(book.open) > 0 {
 		t.Errorf("%d questions are still open", len(book.open))
 	}
-	err = c.stage.Verify(c.program)
+	err = c.stage.Verify(program)
 	if err != nil {
 		t.Error(err)
 	}

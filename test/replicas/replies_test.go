@@ -122,7 +122,7 @@ func (c *cluster) finish(t *testing.T, book *ledger, all []told) {
 	t.Helper()
 	c.noMoreReplies(t)
 	c.stop(t)
-	err := c.stage.Verify(c.program)
+	err := c.stage.Verify(program)
 	if err != nil {
 		t.Fatal(err)
 	}
