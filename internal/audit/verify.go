@@ -93,6 +93,21 @@ func (v *verifier) verify(ctx context.Context, known note.Verifiers, origin stri
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	checked := make(chan error, 1)
+	go func() { checked <- v.check(ctx) }()
+	err = v.entries(ctx, known, origin)
+	if err != nil { // says more than what the other may have found
+		cancel()
+		<-checked
+		return err
+	}
+	return <-checked
+}
+
+// entries checks the entries, and whatever is kept for them.
+func (v *verifier) entries(ctx context.Context, known note.Verifiers, origin string) error {
 	for {
 		head, err := v.upToHead(ctx)
 		if err != nil {
@@ -108,7 +123,7 @@ func (v *verifier) verify(ctx context.Context, known note.Verifiers, origin stri
 		}
 		lost := v.missing.Mismatch()
 		if lost == nil {
-			return v.check(ctx)
+			return nil
 		}
 		// What was removed while this ran is accounted for by an entry that came
 		// meanwhile.
@@ -122,7 +137,8 @@ func (v *verifier) verify(ctx context.Context, known note.Verifiers, origin stri
 	}
 }
 
-// check looks for what belongs to no entry.
+// check looks for what belongs to no entry. It reads nothing of the verifier but the
+// store.
 func (v *verifier) check(ctx context.Context) error {
 	checker, ok := v.store.(Checker)
 	if !ok {
@@ -142,7 +158,8 @@ func (v *verifier) upToHead(ctx context.Context) (Head, error) {
 		from = math.MinInt64
 		v.accounted.since = head.Size
 	}
-	for row, err := range rows(ctx, v.store, from, head.Size) {
+	read := func(ctx context.Context) iter.Seq2[Row, error] { return rows(ctx, v.store, from, head.Size) }
+	for row, err := range ahead(ctx, read) {
 		if err != nil {
 			return Head{}, fmt.Errorf("audit: reading goes no further than entry %d of %d: %w", v.edge.Size, head.Size, err)
 		}
