@@ -43,6 +43,28 @@ func TestBackupIsRestored(t *testing.T) {
 	e.expect(t, exitDone, "verifies: 12 entries")
 }
 
+// WRD-AUD-16: the copy in a second place that the provider keeps takes the place of a log
+// that was lost, with nothing missing.
+func TestSecondCopyIsRestored(t *testing.T) {
+	second := filepath.Join(t.TempDir(), "copy.db")
+	s := asked(t, withPlan)
+	settings, err := os.ReadFile(s.WardConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = os.WriteFile(s.WardConfig(), append(settings, "\n[audit.copy]\ndatabase = \""+second+"\"\n"...), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	play(t, s)()
+	removeLog(t, s)
+	e := ward(t, "audit", "restore", "-config", s.WardConfig(), "-from", second)
+	e.expect(t, exitDone, "Copied 8 entries", "No exported checkpoint covers more")
+	play(t, s)()
+	e = ward(t, "audit", "verify", "-config", s.WardConfig())
+	e.expect(t, exitDone, "verifies: 11 entries")
+}
+
 // WRD-AUD-03: a backup that lacks entries which were covered by a checkpoint is gone on
 // with only on demand, and the log says what is missing.
 func TestRestoreOfAnOlderBackup(t *testing.T) {

@@ -31,7 +31,16 @@ type Copied struct {
 // A copy of a store into an empty one is a backup, a restored backup, or a migration
 // to another kind of store.
 func Copy(ctx context.Context, from Reader, to Store, known note.Verifiers, origin string) (Copied, error) {
-	k := copier{from: from, to: to, known: known, origin: origin}
+	return (&copier{from: from, to: to, known: known, origin: origin, withClaims: true}).copy(ctx)
+}
+
+// CopyEntries is Copy without the claims, of which all must be read each time: it costs
+// little where few entries are missing.
+func CopyEntries(ctx context.Context, from Reader, to Store, known note.Verifiers, origin string) (Copied, error) {
+	return (&copier{from: from, to: to, known: known, origin: origin}).copy(ctx)
+}
+
+func (k *copier) copy(ctx context.Context) (Copied, error) {
 	c, err := k.look(ctx)
 	if err != nil {
 		return Copied{}, err
@@ -68,14 +77,15 @@ func Copy(ctx context.Context, from Reader, to Store, known note.Verifiers, orig
 
 // copier copies the entries that a head covers.
 type copier struct {
-	from    Reader
-	to      Store
-	known   note.Verifiers
-	origin  string
-	head    Head
-	edge    merkle.Edge // of the copy
-	lost    []Range     // of earlier entries, the contents that entries of this copy say were removed
-	missing Missing     // contents that were gone when they were to be copied, and are not accounted for yet
+	from       Reader
+	to         Store
+	known      note.Verifiers
+	origin     string
+	withClaims bool
+	head       Head
+	edge       merkle.Edge // of the copy
+	lost       []Range     // of earlier entries, the contents that entries of this copy say were removed
+	missing    Missing     // contents that were gone when they were to be copied, and are not accounted for yet
 }
 
 // look finds out what there is to be copied, and opens its checkpoint.
@@ -115,7 +125,7 @@ func (k *copier) begin(ctx context.Context) error {
 	return nil
 }
 
-// entries copies in groups. The last also brings the claims.
+// entries copies in groups. The last also brings the claims, if they are copied.
 func (k *copier) entries(ctx context.Context) error {
 	g := k.group()
 	for row, err := range rows(ctx, k.from, k.edge.Size, k.head.Size) {
@@ -137,10 +147,11 @@ func (k *copier) entries(ctx context.Context) error {
 	if k.edge.Size < k.head.Size {
 		return missing(k.edge.Size, k.head.Size-1)
 	}
-	var err error
-	g.Claims, err = k.claims(ctx)
-	if err != nil {
-		return err
+	if k.withClaims {
+		err := k.claims(ctx, &g)
+		if err != nil {
+			return err
+		}
 	}
 	return k.commit(ctx, &g)
 }
@@ -259,14 +270,16 @@ func (k *copier) remove(ctx context.Context, g *Group, r Range) error {
 	return nil
 }
 
-// claims reads all claims of the store.
-func (k *copier) claims(ctx context.Context) ([]ClaimRow, error) {
-	var all []ClaimRow
+// claims adds all claims of the store. The copy may forget what the store has.
+func (k *copier) claims(ctx context.Context, g *Group) error {
 	for claim, err := range k.from.Claims(ctx) {
 		if err != nil {
-			return nil, err
+			return err
 		}
-		all = append(all, claim)
+		if len(g.Claims) == 0 || claim.Until < g.Forget {
+			g.Forget = claim.Until
+		}
+		g.Claims = append(g.Claims, claim)
 	}
-	return all, nil
+	return nil
 }

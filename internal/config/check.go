@@ -45,6 +45,7 @@ type Settings struct {
 	Verifier  note.Verifier
 	Keys      *seal.Keys
 	Store     Store
+	Copy      Store                                      // a second place, where it is kept up to date; empty if nowhere
 	Remote    struct{ Destinations, Witnesses []Remote } // of checkpoints
 	Erasure   note.Verifier                              // of erasure orders; nil if nothing can be erased
 	Retention map[audit.Class]removal.Period

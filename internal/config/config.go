@@ -142,7 +142,7 @@ func defaults() File {
 		PDS:     defaultPDS(),
 		SDS:     defaultSDS(),
 		Replies: defaultReplies(),
-		Audit:   Audit{Every: time.Minute, GroupWait: time.Millisecond},
+		Audit:   Audit{Every: time.Minute, GroupWait: time.Millisecond, Copy: Copy{Every: time.Second, Late: 30 * time.Second}},
 		Log:     Log{Level: "info", Format: "json"},
 	}
 }

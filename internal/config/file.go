@@ -132,10 +132,20 @@ type Audit struct {
 	Destinations []Destination `toml:"destinations"` // to which checkpoints go too
 	Witnesses    []Witness     `toml:"witnesses"`    // which cosign them
 
+	Copy Copy `toml:"copy"`
+
 	// ErasureKey is the file of the public key of those who may order that content is
 	// destroyed. Without it nothing can be erased.
 	ErasureKey string    `toml:"erasure_key"`
 	Retention  Retention `toml:"retention"`
+}
+
+// Copy says where a second copy of the log is kept up to date, if anywhere.
+type Copy struct {
+	Database string        `toml:"database"` // file of an SQLite database, on another disc than the log, or
+	Postgres string        `toml:"postgres"` // file with the URL of a PostgreSQL database
+	Every    time.Duration `toml:"every"`    // how soon it gets new entries; 1s
+	Late     time.Duration `toml:"late"`     // after which a copy that lacks entries is an alert; 30s
 }
 
 // Destination takes checkpoints by HTTP PUT.

@@ -173,6 +173,8 @@ func (c *checker) audit(s *Settings) {
 	s.Audit.Database = c.path(s.Audit.Database)
 	s.Store = c.store(s.Audit)
 	s.Store.Instance = c.instance(s.Audit)
+	s.Copy = c.copy(s.Audit)
+	s.Audit.Copy.Database = s.Copy.Database
 	s.Audit.Checkpoints = c.paths(s.Audit.Checkpoints)
 	c.checkpoints(s.Audit.Checkpoints)
 	s.Remote.Destinations = c.destinations(s.Audit.Destinations)
@@ -316,18 +318,56 @@ func (c *checker) store(a Audit) Store {
 	if a.Postgres == "" {
 		return Store{}
 	}
-	content, ok := c.secret("audit.postgres", a.Postgres)
-	if !ok {
+	return Store{Postgres: c.connection("audit.postgres", a.Postgres)}
+}
+
+// copy reads where a second copy of the audit log is kept.
+func (c *checker) copy(a Audit) Store {
+	positive(c, "audit.copy.every", a.Copy.Every)
+	if a.Copy.Late < a.Copy.Every {
+		c.problems.add("audit.copy.late", "must be at least audit.copy.every, %s", a.Copy.Every)
+	}
+	switch {
+	case a.Copy.Database == "" && a.Copy.Postgres == "":
 		return Store{}
+	case a.Copy.Database != "" && a.Copy.Postgres != "":
+		c.problems.add("audit.copy.postgres", "cannot be used together with audit.copy.database; remove one of them")
+	case a.Copy.Postgres != "" && a.Postgres != "":
+		c.problems.add("audit.copy.postgres", "is for a log in audit.database; PostgreSQL keeps copies of its own, by streaming replication")
+	case a.Copy.Postgres != "":
+		return Store{Postgres: c.connection("audit.copy.postgres", a.Copy.Postgres)}
+	case a.Database != "" && sameFile(c.path(a.Copy.Database), c.path(a.Database)):
+		c.problems.add("audit.copy.database", "is the log itself; name a file on another disc")
+	default:
+		return Store{Database: c.path(a.Copy.Database)}
+	}
+	return Store{}
+}
+
+// sameFile reports whether two paths lead to one file, there or not.
+func sameFile(a, b string) bool {
+	one, errOne := os.Stat(a)
+	other, errOther := os.Stat(b)
+	if errOne == nil && errOther == nil {
+		return os.SameFile(one, other)
+	}
+	return filepath.Clean(a) == filepath.Clean(b)
+}
+
+// connection reads the URL of a PostgreSQL database.
+func (c *checker) connection(key, path string) string {
+	content, ok := c.secret(key, path)
+	if !ok {
+		return ""
 	}
 	connection := strings.TrimSpace(string(content))
 	err := postgres.CheckURL(connection)
 	if err != nil {
-		c.problems.add("audit.postgres", "names a file whose URL cannot be used: %v", err)
-		return Store{}
+		c.problems.add(key, "names a file whose URL cannot be used: %v", err)
+		return ""
 	}
-	c.holds("audit.postgres", placeOf(connection))
-	return Store{Postgres: connection}
+	c.holds(key, placeOf(connection))
+	return connection
 }
 
 // placeOf is the part of a connection URL that says where the database is. All else may

@@ -72,7 +72,7 @@ func TestDefaults(t *testing.T) {
 			Path: "/replies", RevocationGrace: 24 * time.Hour, Connections: 64, PerAddress: 64, Deliveries: 64, Body: 2097152,
 			Timeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, Remember: time.Hour,
 		},
-		Audit: config.Audit{Every: time.Minute, GroupWait: time.Millisecond},
+		Audit: config.Audit{Every: time.Minute, GroupWait: time.Millisecond, Copy: config.Copy{Every: time.Second, Late: 30 * time.Second}},
 		Log:   config.Log{Level: "info", Format: "json"},
 		Clients: []config.Client{{
 			AccessMethod: "attended", VerifyNumber: "none", PerSecond: &twenty, Burst: &forty, Questions: &sixtyFour,
@@ -310,6 +310,24 @@ key = "witness.pub"
 	}
 	if len(w) != 1 || w[0].URL.Path != "/submit" || w[0].Key.Name() != "witness.example.invalid/w" {
 		t.Errorf("witnesses %+v", w)
+	}
+}
+
+// WRD-AUD-16: a second copy of the log is in a file or in PostgreSQL, if anywhere.
+func TestSecondCopy(t *testing.T) {
+	dir := folder(t)
+	for setting, want := range map[string]config.Store{
+		``:                                {},
+		`copy = { database = "copy.db" }`: {Database: filepath.Join(dir, "copy.db")},
+		`copy.postgres = "postgres-url"`:  {Postgres: "postgres://ward:pass-w0rd@127.0.0.1/ward"},
+		`copy = { late = "10m" }`:         {},
+		`copy = { database = "/x/y.db", every = "5s" }`: {Database: "/x/y.db"},
+	} {
+		s, err := config.Load(put(t, dir, in("audit", setting)(t, wardFile)))
+		must(t, err)
+		if diff := cmp.Diff(want, s.Copy); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", setting, diff)
+		}
 	}
 }
 

@@ -59,7 +59,7 @@ func (p *Provider) circuitChanged(to circuit.State) {
 
 // watchMetrics lets the metrics see what is so when they are asked.
 func (p *Provider) watchMetrics() {
-	p.metrics.Watch(telemetry.State{
+	state := telemetry.State{
 		Spine:      p.spine.Load,
 		Replies:    p.replies.fates,
 		Budgets:    p.budgets.Left,
@@ -71,5 +71,9 @@ func (p *Provider) watchMetrics() {
 			"spine":  p.settings.SpineTLS.Certificates[0].Leaf.NotAfter,
 		},
 		Now: time.Now,
-	})
+	}
+	if p.copy != nil {
+		state.Copy = p.copy.State
+	}
+	p.metrics.Watch(state)
 }

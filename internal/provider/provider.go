@@ -20,6 +20,7 @@ import (
 
 	"github.com/wardsmsp/ward/internal/audit"
 	"github.com/wardsmsp/ward/internal/audit/publish"
+	"github.com/wardsmsp/ward/internal/audit/standby"
 	"github.com/wardsmsp/ward/internal/audit/stores"
 	"github.com/wardsmsp/ward/internal/budget"
 	"github.com/wardsmsp/ward/internal/config"
@@ -41,6 +42,7 @@ type Provider struct {
 	metrics      *telemetry.Metrics
 	store        stores.Store
 	log          *audit.Log
+	copy         *standby.Copy // of the log; nil if none is kept
 	budgets      *budget.Set
 	directory    *sds.Directory // nil if it is not used
 	demographics *pds.Client    // nil if it is not used
@@ -112,6 +114,7 @@ func (p *Provider) start(ctx context.Context, build string) error {
 		return err
 	}
 	p.server = server.New(p.serverConfig(gate, log, documents))
+	p.keepCopy()
 	return p.startOperations()
 }
 
@@ -339,6 +342,9 @@ func (p *Provider) startOperations() error {
 		Now:          time.Now,
 		CheckEvery:   10 * time.Second,
 	}
+	if p.copy != nil {
+		health.CopyLate = func() bool { return p.copy.State().Late }
+	}
 	p.watchMetrics()
 	mux := http.NewServeMux()
 	mux.Handle("/", health.Handler())
@@ -389,6 +395,7 @@ func (p *Provider) Stop(ctx context.Context) error {
 	defer cancel()
 	_, recorded := p.log.Append(record, audit.Entry{Kind: audit.Stopped, Time: time.Now(), Reason: reason})
 	closed := p.log.Close(record)
+	p.copy.Stop() // with the last entry in it
 	p.release()
 	p.logger.Info("stopped", "event", "provider.stopped")
 	return errors.Join(drained, recorded, closed)
@@ -436,6 +443,7 @@ func (p *Provider) release() {
 	if p.budgets != nil {
 		p.budgets.Close()
 	}
+	p.copy.Stop()
 	if p.log != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()

@@ -16,6 +16,7 @@ import (
 type Health struct {
 	Server       *Server
 	LogHealthy   func() error
+	CopyLate     func() bool                 // whether the second copy of the log is; nil if none is kept
 	Reachable    func(context.Context) error // completes a TLS handshake with the Spine, in bounded time
 	Certificates []tls.Certificate           // of both sides
 	ClientLists  *trust.Lists                // may be nil, as may the next
@@ -32,6 +33,7 @@ type Health struct {
 type readiness struct {
 	Status      string `json:"status"` // ready, degraded or not ready
 	AuditLog    string `json:"audit_log"`
+	AuditCopy   string `json:"audit_copy,omitempty"` // none without a second copy of the log
 	Certificate string `json:"certificates"`
 	ClientLists string `json:"client_revocation"`
 	SpineLists  string `json:"spine_revocation"`
@@ -39,9 +41,10 @@ type readiness struct {
 	Draining    bool   `json:"draining"`
 }
 
-// Handler serves /livez and /readyz. Ready with the Spine out of reach, or with a
-// revocation list out of date, is "degraded" and still 200: questions are answered,
-// if only with SMSP-0004, or only of those whose certificates can be checked.
+// Handler serves /livez and /readyz. Ready with the Spine out of reach, with a
+// revocation list out of date, or with a second copy of the log that is late, is
+// "degraded" and still 200: questions are answered, if only with SMSP-0004, or only of
+// those whose certificates can be checked.
 func (h *Health) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
@@ -66,6 +69,12 @@ func (h *Health) state(ctx context.Context) readiness {
 	state.ClientLists, state.SpineLists = clients.String(), spine.String()
 	if state.Spine != "reachable" || max(clients, spine) >= trust.OutOfDate {
 		state.Status = "degraded"
+	}
+	if h.CopyLate != nil {
+		state.AuditCopy = "kept"
+		if h.CopyLate() {
+			state.AuditCopy, state.Status = "late", "degraded"
+		}
 	}
 	err := h.LogHealthy()
 	if err != nil {

@@ -25,6 +25,7 @@ import (
 type state struct {
 	Status       string `json:"status"`
 	AuditLog     string `json:"audit_log"`
+	AuditCopy    string `json:"audit_copy"`
 	Certificates string `json:"certificates"`
 	Clients      string `json:"client_revocation"`
 	SpineLists   string `json:"spine_revocation"`
@@ -79,6 +80,14 @@ func TestReadiness(t *testing.T) {
 		"a certificate has expired": {
 			func(h *server.Health) { h.Certificates = []tls.Certificate{current, expired} }, 503,
 			with(func(s *state) { s.Status, s.Certificates = "not ready", "expired" }),
+		},
+		"the second copy of the log is kept (WRD-AUD-16)": {
+			func(h *server.Health) { h.CopyLate = func() bool { return false } }, 200,
+			with(func(s *state) { s.AuditCopy = "kept" }),
+		},
+		"the second copy of the log is late (WRD-AUD-16)": {
+			func(h *server.Health) { h.CopyLate = func() bool { return true } }, 200,
+			with(func(s *state) { s.Status, s.AuditCopy = "degraded", "late" }),
 		},
 		"the Spine is out of reach": {
 			func(h *server.Health) { h.Reachable = func(context.Context) error { return errors.New("refused") } }, 200,

@@ -15,6 +15,7 @@ import (
 
 	"github.com/wardsmsp/ward/cpis"
 	"github.com/wardsmsp/ward/internal/audit"
+	"github.com/wardsmsp/ward/internal/audit/standby"
 	"github.com/wardsmsp/ward/internal/replies"
 	"github.com/wardsmsp/ward/internal/server"
 	"github.com/wardsmsp/ward/internal/spine"
@@ -61,6 +62,7 @@ func used() *telemetry.Metrics {
 		LogHealthy:   func() error { return errors.New("full") },
 		LogEntries:   func() int64 { return 42 },
 		LogQueue:     func() int { return 7 },
+		Copy:         func() standby.State { return standby.State{Entries: 41, Whole: now.Add(-2 * time.Second), Late: true} },
 		Certificates: map[string]time.Time{"listen": time.Unix(1_900_000_000, 0)},
 		Now:          func() time.Time { return now },
 	})
@@ -93,6 +95,9 @@ func TestMetrics(t *testing.T) {
 		`ward_audit_healthy 0`,
 		`ward_audit_entries 42`,
 		`ward_audit_queue 7`,
+		`ward_audit_copy_entries 41`,
+		`ward_audit_copy_whole_timestamp_seconds 1.7999999985e+09`,
+		`ward_audit_copy_late 1`,
 		`ward_certificate_expiry_timestamp_seconds{certificate="listen"} 1.9e+09`,
 		`ward_clock_timestamp_seconds 1.8000000005e+09`,
 	} {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/wardsmsp/ward/internal/audit/standby"
 	"github.com/wardsmsp/ward/internal/replies"
 	"github.com/wardsmsp/ward/internal/spine"
 	"github.com/wardsmsp/ward/internal/spine/circuit"
@@ -19,6 +20,7 @@ type State struct {
 	LogHealthy   func() error
 	LogEntries   func() int64
 	LogQueue     func() int           // entries that wait for a commit
+	Copy         func() standby.State // of a second copy of the log; nil if none is kept
 	Certificates map[string]time.Time // ends of our own, by the table of the configuration that names them
 	Now          func() time.Time
 }
@@ -63,6 +65,12 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 	gauge("ward_audit_healthy", "1 if the audit log can be written.", truth(s.LogHealthy() == nil))
 	gauge("ward_audit_entries", "Durable entries of the audit log.", float64(s.LogEntries()))
 	gauge("ward_audit_queue", "Entries that wait for a commit.", float64(s.LogQueue()))
+	if s.Copy != nil {
+		copied := s.Copy()
+		gauge("ward_audit_copy_entries", "Entries that the second copy of the audit log has.", float64(copied.Entries))
+		gauge("ward_audit_copy_whole_timestamp_seconds", "When the second copy last had all that the log had.", float64(copied.Whole.UnixMilli())/1e3)
+		gauge("ward_audit_copy_late", "1 if that is too long ago.", truth(copied.Late))
+	}
 	for name, end := range s.Certificates {
 		gauge("ward_certificate_expiry_timestamp_seconds", "When a certificate of ours ends.", float64(end.Unix()), "certificate", name)
 	}
