@@ -45,7 +45,7 @@ MANY = -parallel 6
 # in which most do. The others say nothing new about races, or run the provider as a
 # process of its own, which has no race detector in it: long runs them. Those that take
 # longest come first: here two by name, in long the packages of test/.
-RACE = /ward/(client|internal/(audit|budget|clients|gateway|handshake|provider|replies|sds|pds|server|spine|telemetry)|internal/audit/publish|internal/spine/circuit|test/endtoend)$$
+RACE = /ward/(client|internal/(audit|budget|clients|gateway|handshake|provider|replies|sds|pds|server|spine|telemetry)|internal/audit/(publish|standby)|internal/spine/circuit|test/endtoend)$$
 race:
 	WARD_PATTERN=async $(GO) test -race -short $(MANY) ./test/endtoend ./internal/audit $$($(GO) list ./... | grep -E '$(RACE)')
 

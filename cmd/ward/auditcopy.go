@@ -141,6 +141,18 @@ func auditRestore(ctx context.Context, args []string, out, log io.Writer) error 
 	if err != nil {
 		return err
 	}
+	var whole audit.Reader = backup
+	if *source != "" {
+		whole = audit.Covered(backup, note.VerifierList(settings.Verifier), settings.Verifier.Name())
+		held := head.Size
+		head, err = whole.Head(ctx)
+		if err != nil {
+			return err
+		}
+		if head.Size < held {
+			fmt.Fprintf(out, "The backup was left while it was being brought up to date: %d entries beyond its %d are not covered by its checkpoint and are left out.\n", held-head.Size, head.Size)
+		}
+	}
 	lost, err := exportedSince(settings, head.Size)
 	if err != nil {
 		return err
@@ -151,7 +163,7 @@ func auditRestore(ctx context.Context, args []string, out, log io.Writer) error 
 			"Look for a newer backup; with -accept-loss the log goes on from this one, and says so", head.Size, newest.Path, newest.Size)
 	}
 	if *source != "" {
-		err = copyInto(ctx, backup, settings.Store, settings.Verifier, out)
+		err = copyInto(ctx, whole, settings.Store, settings.Verifier, out)
 	} else {
 		err = verifyRestored(ctx, backup, settings.Verifier, out)
 	}

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -25,19 +26,50 @@ type Copied struct {
 // away the contents that the other has lost since, and adds the claims. What is in the
 // copy already must be the beginning of the other. Every entry that is added is
 // checked, and at the end the root of the copy is that of the other's signed
-// checkpoint, so both trees are equal. Until then the copy has the checkpoint of the
-// whole and is refused as a log; Copy goes on from what there is.
+// checkpoint, so both trees are equal. Until then the copy has its former checkpoint,
+// or of a first copy that of the whole, and is refused as a log; Copy goes on from what
+// there is, and Covered is what can be made of it.
 //
 // A copy of a store into an empty one is a backup, a restored backup, or a migration
 // to another kind of store.
 func Copy(ctx context.Context, from Reader, to Store, known note.Verifiers, origin string) (Copied, error) {
-	return (&copier{from: from, to: to, known: known, origin: origin, withClaims: true}).copy(ctx)
+	done, err := CopyEntries(ctx, from, to, known, origin)
+	if err != nil {
+		return done, err
+	}
+	_, err = CopyClaims(ctx, from, to, 0)
+	return done, err
 }
 
-// CopyEntries is Copy without the claims, of which all must be read each time: it costs
-// little where few entries are missing.
+// CopyEntries is Copy without the claims.
 func CopyEntries(ctx context.Context, from Reader, to Store, known note.Verifiers, origin string) (Copied, error) {
 	return (&copier{from: from, to: to, known: known, origin: origin}).copy(ctx)
+}
+
+// Covered is a store as far as its checkpoint goes: the beginning that can be relied on
+// of a copy that was being brought up to another log, and was left at that. It is for
+// Copy, which reads no more of the head than its size and checkpoint.
+func Covered(store Reader, known note.Verifiers, origin string) Reader {
+	return covered{store, known, origin}
+}
+
+type covered struct {
+	Reader
+	known  note.Verifiers
+	origin string
+}
+
+func (s covered) Head(ctx context.Context) (Head, error) {
+	head, err := s.Reader.Head(ctx)
+	if err != nil || head.Size == 0 {
+		return head, err
+	}
+	c, err := OpenCheckpoint(head.Checkpoint, s.known, s.origin)
+	if err != nil {
+		return Head{}, fmt.Errorf("the store: %w", err)
+	}
+	head.Size = min(head.Size, c.Size)
+	return head, nil
 }
 
 func (k *copier) copy(ctx context.Context) (Copied, error) {
@@ -77,15 +109,15 @@ func (k *copier) copy(ctx context.Context) (Copied, error) {
 
 // copier copies the entries that a head covers.
 type copier struct {
-	from       Reader
-	to         Store
-	known      note.Verifiers
-	origin     string
-	withClaims bool
-	head       Head
-	edge       merkle.Edge // of the copy
-	lost       []Range     // of earlier entries, the contents that entries of this copy say were removed
-	missing    Missing     // contents that were gone when they were to be copied, and are not accounted for yet
+	from    Reader
+	to      Store
+	known   note.Verifiers
+	origin  string
+	head    Head
+	former  []byte      // checkpoint of the copy until it is whole again
+	edge    merkle.Edge // of the copy
+	lost    []Range     // of earlier entries, the contents that entries of this copy say were removed
+	missing Missing     // contents that were gone when they were to be copied, and are not accounted for yet
 }
 
 // look finds out what there is to be copied, and opens its checkpoint.
@@ -118,45 +150,77 @@ func (k *copier) begin(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the copy: %w", err)
 	}
-	err = beginsWith(ctx, k.from, k.head.Size, Checkpoint{Size: have.Size, Root: k.edge.Root()})
+	begins, err := readEdge(ctx, k.from, have.Size)
 	if err != nil {
+		return err
+	}
+	if begins.Root() != k.edge.Root() {
 		return errors.New("audit: what the copy holds is not the beginning of the store: it is the copy of another log")
+	}
+	if have.Size == 0 {
+		return nil
+	}
+	return k.resume(ctx, have)
+}
+
+// resume finds what an earlier copy that came to no end added, and did not take away.
+func (k *copier) resume(ctx context.Context, have Head) error {
+	k.former = have.Checkpoint
+	whole, err := OpenCheckpoint(have.Checkpoint, k.known, k.origin)
+	if err != nil {
+		return fmt.Errorf("the copy: %w", err)
+	}
+	for row, err := range rows(ctx, k.to, whole.Size, have.Size) {
+		if err != nil {
+			return fmt.Errorf("the copy: %w", err)
+		}
+		leaf, err := parseRow(row)
+		if err != nil {
+			return fmt.Errorf("the copy: %w", err)
+		}
+		k.lose(&leaf.Entry)
 	}
 	return nil
 }
 
-// entries copies in groups. The last also brings the claims, if they are copied.
+// lose notes what an entry says was removed.
+func (k *copier) lose(e *Entry) {
+	if e.Kind == Erased || e.Kind == Expired {
+		k.lost = append(k.lost, e.Removed...)
+	}
+}
+
+// entries copies in groups. Nothing is being read of the store while one is committed,
+// which may take long. All but the last have the former checkpoint and take nothing
+// away, so that what this covers stays whole until there is more that is.
 func (k *copier) entries(ctx context.Context) error {
-	g := k.group()
-	for row, err := range rows(ctx, k.from, k.edge.Size, k.head.Size) {
-		if err != nil {
-			return err
-		}
-		err = k.add(&g, row)
-		if err != nil {
-			return err
-		}
-		if len(g.Rows) == copied {
-			err := k.commit(ctx, &g)
+	for {
+		g := Group{Base: k.edge.Size, Checkpoint: k.former}
+		for row, err := range k.from.Rows(ctx, g.Base, min(g.Base+copied, k.head.Size)) {
 			if err != nil {
 				return err
 			}
-			g = k.group()
+			err = k.add(&g, row)
+			if err != nil {
+				return err
+			}
 		}
-	}
-	if k.edge.Size < k.head.Size {
-		return missing(k.edge.Size, k.head.Size-1)
-	}
-	if k.withClaims {
-		err := k.claims(ctx, &g)
-		if err != nil {
+		last := k.edge.Size == k.head.Size
+		if !last && len(g.Rows) < copied {
+			return missing(k.edge.Size, k.head.Size-1)
+		}
+		if last && len(g.Rows) == 0 && bytes.Equal(k.former, k.head.Checkpoint) {
+			return nil
+		}
+		if last || k.former == nil {
+			g.Checkpoint = k.head.Checkpoint
+		}
+		err := k.commit(ctx, &g, last)
+		if err != nil || last {
 			return err
 		}
 	}
-	return k.commit(ctx, &g)
 }
-
-func (k *copier) group() Group { return Group{Base: k.edge.Size, Checkpoint: k.head.Checkpoint} }
 
 func (k *copier) add(g *Group, row Row) error {
 	leaf, err := parseRow(row)
@@ -184,8 +248,8 @@ func (k *copier) add(g *Group, row Row) error {
 		g.Opened = append(g.Opened, Opened{row.Seq, e.Correlation})
 	case e.Kind.closes():
 		g.Closed = append(g.Closed, Opened{row.Seq, e.Correlation})
-	case e.Kind == Erased || e.Kind == Expired:
-		k.lost = append(k.lost, e.Removed...)
+	default:
+		k.lose(e)
 	}
 	return nil
 }
@@ -205,43 +269,20 @@ func (g *Group) index(row Row, leaf Leaf) error {
 	return nil
 }
 
-// commit also takes from what the copy held before the contents that are gone. Those
-// of the group itself came without them.
-func (k *copier) commit(ctx context.Context, g *Group) error {
+// commit takes, with the last group, the contents that are gone from what the copy held
+// before. Those of the group itself came without them.
+func (k *copier) commit(ctx context.Context, g *Group, last bool) error {
 	slices.SortFunc(g.Terms, compareTerms)
-	for _, r := range k.lost {
-		err := k.remove(ctx, g, Range{r.First, min(r.Last, g.Base-1)})
-		if err != nil {
-			return err
-		}
-	}
-	k.lost = nil
-	return k.to.Commit(ctx, func(turn Turn) (Group, error) {
-		err := g.unclaimed(ctx, turn)
-		return *g, err
-	})
-}
-
-// unclaimed leaves out the claims that the copy has.
-func (g *Group) unclaimed(ctx context.Context, turn Turn) error {
-	var claims []ClaimRow
-	for batch := range slices.Chunk(g.Claims, copied) {
-		keys := make([]ClaimKey, len(batch))
-		for i, c := range batch {
-			keys[i] = c.Key
-		}
-		have, err := turn.Claimed(ctx, keys)
-		if err != nil {
-			return err
-		}
-		for _, c := range batch {
-			if !have[c.Key] {
-				claims = append(claims, c)
+	if last {
+		for _, r := range k.lost {
+			err := k.remove(ctx, g, Range{r.First, min(r.Last, g.Base-1)})
+			if err != nil {
+				return err
 			}
 		}
+		k.lost, k.former = nil, k.head.Checkpoint
 	}
-	g.Claims = claims
-	return nil
+	return k.to.Commit(ctx, func(Turn) (Group, error) { return *g, nil })
 }
 
 // remove removes from the copy what of a run of its entries the store has no content
@@ -270,16 +311,69 @@ func (k *copier) remove(ctx context.Context, g *Group, r Range) error {
 	return nil
 }
 
-// claims adds all claims of the store. The copy may forget what the store has.
-func (k *copier) claims(ctx context.Context, g *Group) error {
-	for claim, err := range k.from.Claims(ctx) {
-		if err != nil {
-			return err
-		}
-		if len(g.Claims) == 0 || claim.Until < g.Forget {
-			g.Forget = claim.Until
-		}
-		g.Claims = append(g.Claims, claim)
+// errHad is what composing a group of claims ends with if the copy has them all.
+var errHad = errors.New("audit: the copy has these claims")
+
+// CopyClaims adds to a copy the claims of a store, a part at a time. Where it adds some
+// it forgets others that ended before a Unix time, if one is given. It returns when the
+// first of the store's ends: what ended before, the store itself has forgotten.
+func CopyClaims(ctx context.Context, from Reader, to Store, forget int64) (first int64, err error) {
+	head, err := to.Head(ctx)
+	if err != nil {
+		return 0, err
 	}
-	return nil
+	var after ClaimKey
+	for {
+		part, err := claimsAfter(ctx, from, after)
+		if err != nil || len(part) == 0 {
+			return first, err
+		}
+		for _, claim := range part {
+			if first == 0 || claim.Until < first {
+				first = claim.Until
+			}
+		}
+		after = part[len(part)-1].Key
+		err = to.Commit(ctx, func(turn Turn) (Group, error) {
+			g := Group{Base: head.Size, Checkpoint: head.Checkpoint, Forget: forget}
+			g.Claims, err = unclaimed(ctx, turn, part)
+			if err == nil && len(g.Claims) == 0 {
+				err = errHad
+			}
+			return g, err
+		})
+		if err != nil && !errors.Is(err, errHad) {
+			return first, err
+		}
+		if len(part) < copied {
+			return first, nil
+		}
+	}
+}
+
+func claimsAfter(ctx context.Context, store Reader, after ClaimKey) ([]ClaimRow, error) {
+	var part []ClaimRow
+	for claim, err := range store.Claims(ctx, after) {
+		if err != nil {
+			return nil, err
+		}
+		part = append(part, claim)
+		if len(part) == copied {
+			break
+		}
+	}
+	return part, nil
+}
+
+// unclaimed are those claims that a store does not have.
+func unclaimed(ctx context.Context, turn Turn, claims []ClaimRow) ([]ClaimRow, error) {
+	keys := make([]ClaimKey, len(claims))
+	for i, c := range claims {
+		keys[i] = c.Key
+	}
+	have, err := turn.Claimed(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(claims), func(c ClaimRow) bool { return have[c.Key] }), nil
 }

@@ -51,7 +51,7 @@ func contentOf(t testing.TB, store audit.Reader) content {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for claim, err := range store.Claims(t.Context()) {
+	for claim, err := range store.Claims(t.Context(), audit.ClaimKey{}) {
 		if err != nil {
 			t.Fatal(err)
 		}

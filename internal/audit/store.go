@@ -38,9 +38,9 @@ type Reader interface {
 	// Terms returns the stored terms of the entries of one block of BlockSize.
 	Terms(ctx context.Context, block int64) ([]TermRow, error)
 
-	// Claims returns the stored claims, in any order. The sequence ends at the
-	// first error.
-	Claims(ctx context.Context) iter.Seq2[ClaimRow, error]
+	// Claims returns the stored claims whose keys are greater than after, by rising
+	// key. The sequence ends at the first error.
+	Claims(ctx context.Context, after ClaimKey) iter.Seq2[ClaimRow, error]
 
 	// Spans returns the stored spans that have a time within since <= t < until,
 	// in the order of their numbers.

@@ -35,7 +35,9 @@ func (s *tampered) Hashes(context.Context, []int64) ([][]tlog.Hash, error) {
 }
 
 // Claims implements audit.Reader; verifying reads none.
-func (s *tampered) Claims(context.Context) iter.Seq2[audit.ClaimRow, error] { return nil }
+func (s *tampered) Claims(context.Context, audit.ClaimKey) iter.Seq2[audit.ClaimRow, error] {
+	return nil
+}
 
 func (s *tampered) Terms(context.Context, int64) ([]audit.TermRow, error) { return s.terms, nil }
 

@@ -2,6 +2,7 @@
 package audittest
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"iter"
@@ -177,13 +178,17 @@ func (m *Memory) Hashes(ctx context.Context, seqs []int64) ([][]tlog.Hash, error
 }
 
 // Claims implements audit.Reader.
-func (m *Memory) Claims(context.Context) iter.Seq2[audit.ClaimRow, error] {
+func (m *Memory) Claims(_ context.Context, after audit.ClaimKey) iter.Seq2[audit.ClaimRow, error] {
 	return func(yield func(audit.ClaimRow, error) bool) {
 		m.mu.Lock()
 		claims := maps.Clone(m.claims)
 		m.mu.Unlock()
-		for key, until := range claims {
-			if !yield(audit.ClaimRow{Key: key, Until: until}, nil) {
+		keys := slices.SortedFunc(maps.Keys(claims), func(a, b audit.ClaimKey) int { return bytes.Compare(a[:], b[:]) })
+		for _, key := range keys {
+			if bytes.Compare(key[:], after[:]) <= 0 {
+				continue
+			}
+			if !yield(audit.ClaimRow{Key: key, Until: claims[key]}, nil) {
 				return
 			}
 		}

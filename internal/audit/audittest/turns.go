@@ -141,11 +141,16 @@ func claims(t *testing.T, open func(*testing.T) (audit.Store, func())) {
 			t.Fatalf("Claimed (-want +got):\n%s", diff)
 		}
 		listed := make(map[audit.ClaimKey]bool)
-		for claim, err := range store.Claims(t.Context()) {
+		for claim, err := range store.Claims(t.Context(), audit.ClaimKey{}) {
 			if err != nil {
 				t.Fatalf("Claims: %v", err)
 			}
 			listed[claim.Key] = claim.Until%100 == 0 // as given
+			for next, err := range store.Claims(t.Context(), claim.Key) {
+				if err != nil || bytes.Compare(next.Key[:], claim.Key[:]) <= 0 {
+					t.Fatalf("after %x comes %x: %v", claim.Key, next.Key, err)
+				}
+			}
 		}
 		if diff := cmp.Diff(wanted, listed); diff != "" {
 			t.Fatalf("Claims (-want +got):\n%s", diff)

@@ -111,25 +111,34 @@ func (r *ReadOnly) Hashes(ctx context.Context, seqs []int64) ([][]tlog.Hash, err
 
 // Claims implements audit.Reader. There are about as many as questions of an hour and
 // more, so they are read at once.
-func (r *ReadOnly) Claims(ctx context.Context) iter.Seq2[audit.ClaimRow, error] {
+func (r *ReadOnly) Claims(ctx context.Context, after audit.ClaimKey) iter.Seq2[audit.ClaimRow, error] {
 	return func(yield func(audit.ClaimRow, error) bool) {
-		claims, err := collect(ctx, r, func(row pgx.CollectableRow) (c audit.ClaimRow, err error) {
-			var key []byte
-			err = row.Scan(&key, &c.Until)
-			copy(c.Key[:], key)
-			return c, err
-		}, "SELECT key, until FROM claims")
-		if err != nil {
-			yield(audit.ClaimRow{}, err)
-			return
-		}
-		for _, claim := range claims {
-			if !yield(claim, nil) {
+		for {
+			page, err := collect(ctx, r, func(row pgx.CollectableRow) (c audit.ClaimRow, err error) {
+				var key []byte
+				err = row.Scan(&key, &c.Until)
+				copy(c.Key[:], key)
+				return c, err
+			}, "SELECT key, until FROM claims WHERE key > $1 ORDER BY key LIMIT $2", after[:], claimsAPage)
+			if err != nil {
+				yield(audit.ClaimRow{}, err)
 				return
 			}
+			for _, claim := range page {
+				if !yield(claim, nil) {
+					return
+				}
+			}
+			if len(page) < claimsAPage {
+				return
+			}
+			after = page[len(page)-1].Key
 		}
 	}
 }
+
+// claimsAPage bounds what is read of the claims at a time.
+const claimsAPage = 4096
 
 // collect reads all rows of a query, nil if there are none.
 func collect[T any](ctx context.Context, r *ReadOnly, scan pgx.RowToFunc[T], query string, args ...any) ([]T, error) {

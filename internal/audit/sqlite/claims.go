@@ -59,15 +59,35 @@ func forget(conn *sqlite.Conn, before int64, most int) error {
 }
 
 // Claims implements audit.Reader.
-func (r *ReadOnly) Claims(ctx context.Context) iter.Seq2[audit.ClaimRow, error] {
+func (r *ReadOnly) Claims(ctx context.Context, after audit.ClaimKey) iter.Seq2[audit.ClaimRow, error] {
 	return func(yield func(audit.ClaimRow, error) bool) {
-		err := r.query(ctx, "SELECT key, until FROM claims", nil, func(stmt *sqlite.Stmt) bool {
+		conn, err := r.pool.Take(ctx)
+		if err != nil {
+			yield(audit.ClaimRow{}, fmt.Errorf("audit store: %w", err))
+			return
+		}
+		defer r.pool.Put(conn)
+		stmt, err := conn.Prepare("SELECT key, until FROM claims WHERE key > ? ORDER BY key")
+		if err != nil {
+			yield(audit.ClaimRow{}, fmt.Errorf("audit store: %w", err))
+			return
+		}
+		defer stmt.Reset()
+		stmt.BindBytes(1, after[:])
+		for {
+			found, err := stmt.Step()
+			if err != nil {
+				yield(audit.ClaimRow{}, fmt.Errorf("audit store: %w", err))
+				return
+			}
+			if !found {
+				return
+			}
 			row := audit.ClaimRow{Until: stmt.ColumnInt64(1)}
 			stmt.ColumnBytes(0, row.Key[:])
-			return yield(row, nil)
-		})
-		if err != nil {
-			yield(audit.ClaimRow{}, err)
+			if !yield(row, nil) {
+				return
+			}
 		}
 	}
 }

@@ -6,6 +6,7 @@ package standby
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -50,18 +51,26 @@ type Copy struct {
 	config  Config
 	end     func()
 	running sync.WaitGroup
+	stopped sync.Once
 
 	// Of the goroutine that keeps the copy alone. Both stores are open, or neither.
 	from   stores.Reader
 	to     stores.Store
 	opened time.Time
-	claims time.Time // when they may be brought
-	owed   bool      // entries were copied without them
+	claims claims
 
 	mu      sync.Mutex
 	entries int64
 	whole   time.Time
-	failure error // of the last look, nil if it went well
+	began   time.Time // the look that is under way
+	failure error     // of the last look, nil if it went well
+}
+
+// claims is how the claims of the copy stand.
+type claims struct {
+	owed   bool      // entries were copied without theirs
+	due    time.Time // when they may be brought
+	forget int64     // those of the copy that end before this Unix time may go
 }
 
 // Start begins to keep a copy, until Stop. It counts as whole until Config.Late has
@@ -77,9 +86,12 @@ func Start(config Config) *Copy {
 // Stop brings the copy what the log has got meanwhile, and ends. If that takes too long
 // it returns all the same. Nil, and one that was stopped before, need no more.
 func (c *Copy) Stop() {
-	if c == nil {
-		return
+	if c != nil {
+		c.stopped.Do(c.stop)
 	}
+}
+
+func (c *Copy) stop() {
 	c.end()
 	ended := make(chan struct{})
 	go func() {
@@ -89,8 +101,13 @@ func (c *Copy) Stop() {
 	select {
 	case <-ended:
 	case <-time.After(2 * patience):
-		c.config.Logger.Error("the second copy of the audit log was left without an end", "event", "audit.copy_left")
+		c.left(errors.New("a call to it has not come back"))
 	}
+}
+
+// left says that the copy ends without the log's last entries.
+func (c *Copy) left(err error) {
+	c.config.Logger.Error("the second copy of the audit log lacks the last entries", "event", "audit.copy_left", "error", err)
 }
 
 // State says how the copy stands.
@@ -106,7 +123,7 @@ func (c *Copy) watch(ctx context.Context) {
 	late := false
 	for wait(ctx, c.config.Every) {
 		c.mu.Lock()
-		now, failure, since := time.Since(c.whole) > c.config.Late, c.failure, c.whole
+		now, failure, since, began := time.Since(c.whole) > c.config.Late, c.failure, c.whole, c.began
 		c.mu.Unlock()
 		if now == late {
 			continue
@@ -117,7 +134,7 @@ func (c *Copy) watch(ctx context.Context) {
 			continue
 		}
 		if failure == nil {
-			failure = errors.New("a call to it has not come back")
+			failure = fmt.Errorf("what was begun at %s has not ended: it is much, or the place hangs", began.UTC().Format(time.RFC3339))
 		}
 		c.config.Logger.Error("the second copy of the audit log is not kept: if the log is lost now, so is what came since",
 			"event", "audit.copy_late", "since", since.UTC().Format(time.RFC3339), "error", failure)
@@ -126,13 +143,16 @@ func (c *Copy) watch(ctx context.Context) {
 
 func (c *Copy) keep(ctx context.Context) {
 	for wait(ctx, c.config.Every) {
-		c.look(ctx)
+		_ = c.look(ctx) // watch tells
 	}
 	// The last entries are those of the stop itself.
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
-	c.claims, c.opened = time.Time{}, time.Time{}
-	c.look(last)
+	c.claims.due = time.Time{}
+	err := c.look(last)
+	if err != nil {
+		c.left(err)
+	}
 	c.close()
 }
 
@@ -149,9 +169,15 @@ func wait(ctx context.Context, d time.Duration) bool {
 }
 
 // look brings the copy what it lacks. After a failure it is opened anew.
-func (c *Copy) look(ctx context.Context) {
+func (c *Copy) look(ctx context.Context) error {
 	began := time.Now()
-	entries, err := c.catchUp(ctx)
+	c.mu.Lock()
+	c.began = began
+	c.mu.Unlock()
+	err := c.catchUp(ctx)
+	if err == nil {
+		err = c.bringClaims(ctx)
+	}
 	if err != nil {
 		c.close()
 	}
@@ -159,47 +185,56 @@ func (c *Copy) look(ctx context.Context) {
 	defer c.mu.Unlock()
 	c.failure = err
 	if err == nil {
-		c.entries, c.whole = entries, began
+		c.whole = began
 	}
+	return err
 }
 
-// catchUp returns how many entries log and copy have.
-func (c *Copy) catchUp(ctx context.Context) (int64, error) {
+// catchUp brings the entries.
+func (c *Copy) catchUp(ctx context.Context) error {
 	if c.to != nil && time.Since(c.opened) > openEvery {
 		c.close()
 	}
 	if c.to == nil {
 		err := c.open(ctx)
 		if err != nil {
-			return 0, err
+			return err
 		}
 	} else {
 		head, err := c.from.Head(ctx)
-		if err != nil || head.Size == c.State().Entries && !(c.owed && c.due()) {
-			return head.Size, err
+		if err != nil || head.Size == c.State().Entries {
+			return err
 		}
 	}
-	began, copyUp := time.Now(), audit.CopyEntries
-	withClaims := c.due()
-	if withClaims {
-		copyUp = audit.Copy
-	}
-	copied, err := copyUp(ctx, c.from, c.to, c.config.Known, c.config.Origin)
+	copied, err := audit.CopyEntries(ctx, c.from, c.to, c.config.Known, c.config.Origin)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	c.owed = !withClaims
-	if withClaims {
-		c.claims = time.Now().Add(claimsPart * time.Since(began))
-	}
+	c.mu.Lock()
+	c.entries = copied.After
+	c.mu.Unlock()
+	c.claims.owed = c.claims.owed || copied.Before < copied.After
 	if copied.Before == 0 && copied.After > 0 {
+		c.claims = claims{owed: true} // none are there
 		c.config.Logger.Warn("the second copy of the audit log held nothing and was begun", "event", "audit.copy_begun", "entries", copied.After)
 	}
-	return copied.After, nil
+	return nil
 }
 
-// due reports whether claims may be brought again.
-func (c *Copy) due() bool { return !time.Now().Before(c.claims) }
+// bringClaims brings the claims that followed the entries, if it is time.
+func (c *Copy) bringClaims(ctx context.Context) error {
+	began := time.Now()
+	if !c.claims.owed || began.Before(c.claims.due) {
+		return nil
+	}
+	first, err := audit.CopyClaims(ctx, c.from, c.to, c.claims.forget)
+	c.claims.due = time.Now().Add(claimsPart * time.Since(began))
+	if err != nil {
+		return err
+	}
+	c.claims.owed, c.claims.forget = false, first
+	return nil
+}
 
 func (c *Copy) open(ctx context.Context) error {
 	from, err := c.config.Read(ctx)
@@ -211,6 +246,7 @@ func (c *Copy) open(ctx context.Context) error {
 		return errors.Join(err, from.Close())
 	}
 	c.from, c.to, c.opened = from, to, time.Now()
+	c.claims.owed = true // for all that is known
 	return nil
 }
 

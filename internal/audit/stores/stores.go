@@ -5,6 +5,7 @@ package stores
 import (
 	"context"
 	"io"
+	"os"
 
 	"github.com/wardsmsp/ward/internal/audit"
 	"github.com/wardsmsp/ward/internal/audit/postgres"
@@ -40,6 +41,17 @@ func Open(ctx context.Context, c config.Store) (Store, error) {
 func Make(ctx context.Context, c config.Store) (Store, error) {
 	if c.Postgres != "" {
 		return postgres.Make(ctx, c.Postgres)
+	}
+	info, err := os.Stat(c.Database)
+	if err == nil && info.Size() > 0 { // to open it for writing would change it, whatever it is
+		is, err := sqlite.OpenReadOnly(c.Database)
+		if err != nil {
+			return nil, err
+		}
+		err = is.Close()
+		if err != nil {
+			return nil, err
+		}
 	}
 	return sqlite.Open(c.Database)
 }
