@@ -33,6 +33,7 @@ func TestLogInPostgreSQL(t *testing.T) {
 		"there and back":   migrateThereAndBack,
 		"in use":           migrateInUse,
 		"backup":           backupInUse,
+		"second copy":      secondCopy,
 		"dump":             dumpAndRestore,
 		"all the commands": commands,
 	} {
@@ -100,6 +101,32 @@ func migrateThereAndBack(t *testing.T, server *pgtest.Server) {
 	play(t, s)
 	if got := send(t, s, message); !strings.Contains(got, itk.DiagnosticReplayed) {
 		t.Errorf("a message that was used before the move there and back: %s", got)
+	}
+	ward(t, "audit", "verify", "-config", s.WardConfig()).expect(t, exitDone, "verifies")
+}
+
+// WRD-AUD-16, WRD-VAL-16: a copy that is kept in PostgreSQL becomes a log in SQLite again
+// when the log is lost; the provider that goes on with it knows the messages that were
+// used before.
+func secondCopy(t *testing.T, server *pgtest.Server) {
+	s := set(t, stage.Options{})
+	pointTo(t, s, database(t, server))
+	alone := read(t, s.WardConfig())
+	write(t, s.Dir, filepath.Base(s.WardConfig()), alone+"\n[audit.copy]\npostgres = \"postgres-url\"\n")
+	stop := play(t, s)
+	message := prepare(t, s)
+	if got := send(t, s, message); !strings.Contains(got, "SMSP-0000") {
+		t.Fatalf("the first time: %s", got)
+	}
+	stop()
+	removeLog(t, s)
+
+	write(t, s.Dir, filepath.Base(s.WardConfig()), alone)
+	kept := configuration(t, s, "kept.toml", inSQLite, inPostgreSQL)
+	ward(t, "audit", "migrate", "-config", kept, "-to", s.WardConfig()).expect(t, exitDone, "both trees are equal")
+	play(t, s)
+	if got := send(t, s, message); !strings.Contains(got, itk.DiagnosticReplayed) {
+		t.Errorf("a message that was used before the log was lost: %s", got)
 	}
 	ward(t, "audit", "verify", "-config", s.WardConfig()).expect(t, exitDone, "verifies")
 }
