@@ -68,9 +68,10 @@ type Copy struct {
 
 // claims is how the claims of the copy stand.
 type claims struct {
-	owed   bool      // entries were copied without theirs
-	due    time.Time // when they may be brought
-	forget int64     // those of the copy that end before this Unix time may go
+	owed    bool      // entries were copied without theirs
+	due     time.Time // when they may be brought
+	failure error     // when that was tried last, nil if it went well
+	forget  int64     // those of the copy that end before this Unix time may go
 }
 
 // Start begins to keep a copy, until Stop. It counts as whole until Config.Late has
@@ -223,12 +224,15 @@ func (c *Copy) catchUp(ctx context.Context) error {
 
 // bringClaims brings the claims that followed the entries, if it is time.
 func (c *Copy) bringClaims(ctx context.Context) error {
-	began := time.Now()
-	if !c.claims.owed || began.Before(c.claims.due) {
+	if !c.claims.owed {
 		return nil
 	}
+	began := time.Now()
+	if began.Before(c.claims.due) {
+		return c.claims.failure
+	}
 	first, err := audit.CopyClaims(ctx, c.from, c.to, c.claims.forget)
-	c.claims.due = time.Now().Add(claimsPart * time.Since(began))
+	c.claims.due, c.claims.failure = time.Now().Add(claimsPart*time.Since(began)), err
 	if err != nil {
 		return err
 	}

@@ -221,6 +221,38 @@ func TestClaimsFollow(t *testing.T) {
 	})
 }
 
+// noClaims is a store whose claims cannot be read, which takes a second to find out.
+type noClaims struct{ stores.Reader }
+
+func (noClaims) Claims(context.Context, audit.ClaimKey) iter.Seq2[audit.ClaimRow, error] {
+	return func(yield func(audit.ClaimRow, error) bool) {
+		time.Sleep(time.Second)
+		yield(audit.ClaimRow{}, errors.New("input/output error"))
+	}
+}
+
+// WRD-AUD-16: a copy that has the entries and cannot get the claims is not kept, however
+// seldom it is tried.
+func TestClaimsThatCannotBeBrought(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		defer s.close(t)
+		s.ask(t, "before", 20)
+		config := s.config()
+		read := config.Read
+		config.Read = func(ctx context.Context) (stores.Reader, error) {
+			from, err := read(ctx)
+			return noClaims{from}, err
+		}
+		c := standby.Start(config)
+		defer c.Stop()
+		s.says(t, "audit.copy_late", 1)
+		if !strings.Contains(s.said.String(), "input/output error") || s.count("audit.copy_kept") > 0 || c.State().Entries != 20 {
+			t.Errorf("%+v, and it says:\n%s", c.State(), &s.said)
+		}
+	})
+}
+
 // WRD-AUD-16: what takes long is the entries, not the claims: these follow soon after,
 // however long a first copy took.
 func TestClaimsFollowALongCopy(t *testing.T) {
