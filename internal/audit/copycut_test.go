@@ -57,14 +57,13 @@ func TestCopyThatWasCutOff(t *testing.T) {
 		mustAppend(t, log, sample(i))
 	}
 	mustCopy(t, store, to, k)
-	for i := range int64(5000) {
-		if i == 10 {
-			removeContent(t, log, store, 7) // of what the copy has, as an entry of the first part says
-		}
-		mustAppend(t, log, sample(i))
-	}
+	removeContent(t, log, store, 7) // of what the copy has, as an entry of the first part says
+	parallel(64, 2100, func(i int64) error {
+		_, err := log.Append(t.Context(), sample(i))
+		return err
+	}, t.Error)
 	from := &watched{Reader: store}
-	cut := &frail{Store: to, left: 2, look: func() {
+	cut := &frail{Store: to, left: 1, look: func() {
 		if from.open > 0 {
 			t.Error("the log is being read while the copy commits")
 		}

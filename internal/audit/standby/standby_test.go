@@ -300,7 +300,7 @@ func TestLossOfTheCopyIsTold(t *testing.T) {
 		}, func(t *testing.T, s *site, _ *atomic.Bool) { remove(t, s.other) }, 2},
 		{"the log of another is there", func(t *testing.T, s *site, _ *atomic.Bool) {
 			other := newSite(t)
-			other.ask(t, "other", 500)
+			other.ask(t, "other", 30)
 			other.close(t)
 			remove(t, s.other)
 			must(t, os.Rename(other.path, s.other))
