@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"zombiezen.com/go/sqlite"
@@ -79,6 +80,9 @@ func findQuery(all [][]seal.Term) (query string, args []int64) {
 func (r *ReadOnly) Terms(ctx context.Context, block int64) ([]audit.TermRow, error) {
 	var terms []audit.TermRow
 	err := r.query(ctx, "SELECT term, seq FROM terms WHERE block = ? ORDER BY term, seq", []int64{block}, func(stmt *sqlite.Stmt) bool {
+		if len(terms) == cap(terms) { // a block has some 280,000: growing by less than double would copy them five times
+			terms = slices.Grow(terms, max(256, len(terms)))
+		}
 		terms = append(terms, audit.TermRow{Term: seal.Term(stmt.ColumnInt64(0)), Seq: stmt.ColumnInt64(1)})
 		return true
 	})
