@@ -117,7 +117,7 @@ func openSource(ctx context.Context, c config.Store) (stores.Store, error) {
 func auditRestore(ctx context.Context, args []string, out, log io.Writer) error {
 	set := flags("audit restore", log)
 	path := set.String("config", "", "configuration `FILE`; with -from its store must be empty or not there")
-	source := set.String("from", "", "SQLite `FILE` made by ward audit backup; left out if the store itself was brought back, by the tools of its database")
+	source := set.String("from", "", "SQLite `FILE` made by ward audit backup, or the second copy that the provider kept; left out if the store itself was brought back, by the tools of its database")
 	accept := set.Bool("accept-loss", false, "go on from the backup although exported checkpoints cover more entries")
 	reason := set.String("reason", "", "why, for the log")
 	err := parseAlone(set, args)

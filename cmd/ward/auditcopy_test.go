@@ -65,6 +65,24 @@ func TestSecondCopyIsRestored(t *testing.T) {
 	e.expect(t, exitDone, "verifies: 11 entries")
 }
 
+// WRD-AUD-03: a copy that lacks entries which were covered by a checkpoint is moved to
+// the place of a lost log as one that does not verify, and gone on with only on demand.
+func TestOlderCopyIsMoved(t *testing.T) {
+	s := asked(t, withPlan)
+	older := filepath.Join(t.TempDir(), "older.db")
+	ward(t, "audit", "backup", "-config", s.WardConfig(), "-out", older).expect(t, exitDone)
+	play(t, s)()
+	removeLog(t, s)
+	settings := read(t, s.WardConfig())
+	kept := write(t, s.Dir, "kept.toml", strings.Replace(settings, `database = "audit.db"`, `database = "`+older+`"`, 1))
+
+	ward(t, "audit", "migrate", "-config", kept, "-to", s.WardConfig()).expect(t, exitFailed, "the new log does not verify")
+	ward(t, "audit", "restore", "-config", s.WardConfig()).expect(t, exitFailed, "-accept-loss")
+	ward(t, "audit", "restore", "-config", s.WardConfig(), "-accept-loss", "-reason", "disc lost").expect(t, exitDone, "The log goes on with entry 6")
+	play(t, s)()
+	ward(t, "audit", "verify", "-config", s.WardConfig()).expect(t, exitDone, "verifies: 9 entries")
+}
+
 // WRD-AUD-03: a backup that lacks entries which were covered by a checkpoint is gone on
 // with only on demand, and the log says what is missing.
 func TestRestoreOfAnOlderBackup(t *testing.T) {

@@ -61,35 +61,30 @@ func forget(conn *sqlite.Conn, before int64, most int) error {
 // Claims implements audit.Reader.
 func (r *ReadOnly) Claims(ctx context.Context, after audit.ClaimKey) iter.Seq2[audit.ClaimRow, error] {
 	return func(yield func(audit.ClaimRow, error) bool) {
-		conn, err := r.pool.Take(ctx)
+		err := r.claims(ctx, after, func(row audit.ClaimRow) bool { return yield(row, nil) })
 		if err != nil {
-			yield(audit.ClaimRow{}, fmt.Errorf("audit store: %w", err))
-			return
-		}
-		defer r.pool.Put(conn)
-		stmt, err := conn.Prepare("SELECT key, until FROM claims WHERE key > ? ORDER BY key")
-		if err != nil {
-			yield(audit.ClaimRow{}, fmt.Errorf("audit store: %w", err))
-			return
-		}
-		defer stmt.Reset()
-		stmt.BindBytes(1, after[:])
-		for {
-			found, err := stmt.Step()
-			if err != nil {
-				yield(audit.ClaimRow{}, fmt.Errorf("audit store: %w", err))
-				return
-			}
-			if !found {
-				return
-			}
-			row := audit.ClaimRow{Until: stmt.ColumnInt64(1)}
-			stmt.ColumnBytes(0, row.Key[:])
-			if !yield(row, nil) {
-				return
-			}
+			yield(audit.ClaimRow{}, err)
 		}
 	}
+}
+
+func (r *ReadOnly) claims(ctx context.Context, after audit.ClaimKey, yield func(audit.ClaimRow) bool) error {
+	conn, err := r.pool.Take(ctx)
+	if err != nil {
+		return fmt.Errorf("audit store: %w", err)
+	}
+	defer r.pool.Put(conn)
+	stmt, err := conn.Prepare("SELECT key, until FROM claims WHERE key > ? ORDER BY key")
+	if err != nil {
+		return fmt.Errorf("audit store: %w", err)
+	}
+	defer stmt.Reset()
+	stmt.BindBytes(1, after[:])
+	return step(stmt, func(stmt *sqlite.Stmt) bool {
+		row := audit.ClaimRow{Until: stmt.ColumnInt64(1)}
+		stmt.ColumnBytes(0, row.Key[:])
+		return yield(row)
+	})
 }
 
 // turn is an audit.Turn, within a transaction of the connection that writes: readers of

@@ -159,6 +159,12 @@ func run(conn *sqlite.Conn, query string, args []int64, row func(*sqlite.Stmt) b
 	for i, arg := range args {
 		stmt.BindInt64(i+1, arg)
 	}
+	return step(stmt, row)
+}
+
+// step calls row for each row of a statement whose parameters are bound, until it
+// returns false.
+func step(stmt *sqlite.Stmt, row func(*sqlite.Stmt) bool) error {
 	for {
 		found, err := stmt.Step()
 		if err != nil {

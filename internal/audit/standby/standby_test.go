@@ -77,6 +77,17 @@ func (s *site) config() standby.Config {
 	}
 }
 
+// reading is config with another store in front of the log's.
+func (s *site) reading(through func(stores.Reader) stores.Reader) standby.Config {
+	config := s.config()
+	read := config.Read
+	config.Read = func(ctx context.Context) (stores.Reader, error) {
+		from, err := read(ctx)
+		return through(from), err
+	}
+	return config
+}
+
 // ask appends the intents of n questions, whose ids it claims.
 func (s *site) ask(t *testing.T, name string, n int) {
 	t.Helper()
@@ -200,13 +211,7 @@ func TestClaimsFollow(t *testing.T) {
 		s := newSite(t)
 		defer s.close(t)
 		s.ask(t, "before", 20)
-		config := s.config()
-		read := config.Read
-		config.Read = func(ctx context.Context) (stores.Reader, error) {
-			from, err := read(ctx)
-			return slowClaims{from}, err
-		}
-		c := standby.Start(config)
+		c := standby.Start(s.reading(func(r stores.Reader) stores.Reader { return slowClaims{r} }))
 		defer c.Stop()
 		s.whole(t, c)
 		s.ask(t, "after", 20)
@@ -238,13 +243,7 @@ func TestClaimsThatCannotBeBrought(t *testing.T) {
 		s := newSite(t)
 		defer s.close(t)
 		s.ask(t, "before", 20)
-		config := s.config()
-		read := config.Read
-		config.Read = func(ctx context.Context) (stores.Reader, error) {
-			from, err := read(ctx)
-			return noClaims{from}, err
-		}
-		c := standby.Start(config)
+		c := standby.Start(s.reading(func(r stores.Reader) stores.Reader { return noClaims{r} }))
 		defer c.Stop()
 		s.says(t, "audit.copy_late", 1)
 		if !strings.Contains(s.said.String(), "input/output error") || s.count("audit.copy_kept") > 0 || c.State().Entries != 20 {
